@@ -1,0 +1,1 @@
+"""Views of an image: matrices, multiplied, applied in one warp."""

@@ -1,0 +1,1 @@
+"""The model folder: save, load, predict. Needs no torch."""

@@ -1,0 +1,56 @@
+"""The model card: what a stranger who finds the folder must know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from handful.bundle.manifest import Manifest
+
+
+def model_card(manifest: Manifest, metrics: Mapping[str, Any]) -> str:
+    """Markdown: what it does, how well, made from what, under which licences, how to use it."""
+    score = metrics.get("score")
+    worth = (
+        f"{score['metric'].replace('_', ' ')} {_percent(score['value'])} "
+        f"[{_percent(score['low'])}, {_percent(score['high'])}], n = {score['n']}, 95 % interval, cross-validated"
+        if score
+        else f"unknown: {metrics.get('score_missing')}"
+    )
+    licences = "\n".join(f"- {row['what']}: {row['licence']}" for row in manifest.licences)
+    classes = ", ".join(f"`{_plain(name)}`" for name in manifest.classes)
+    return f"""# A model made by handful
+
+- **Task**: {manifest.task}
+- **Classes** ({len(manifest.classes)}): {classes}
+- **Score**: {worth}
+- **Made from**: {manifest.data["n"]} labelled examples, digest `{manifest.data["sha256"][:16]}`
+- **How**: {_plain(metrics.get("recipe", {}).get("description", ""))}
+
+The whole account is in `report.html` (for people) and `metrics.json` (for programs).
+
+## Use it
+
+    handful predict FOLDER photo.jpg
+
+or, with ONNX Runtime alone: `model.onnx` takes `pixels`, uint8 RGB of shape
+(n, {manifest.size}, {manifest.size}, 3), and gives calibrated `probabilities`.
+
+## Limits
+
+The score holds for photos like the ones it was made from. Photos of another camera, place or time may be harder, and
+what belongs to none of the classes is only sometimes recognised as unfamiliar. Not for decisions about people without
+a person.
+
+## Licences
+
+{licences}
+"""
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f} %"
+
+
+def _plain(text: str) -> str:
+    return text.replace("`", "'").replace("\n", " ")

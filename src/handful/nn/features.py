@@ -1,0 +1,130 @@
+"""Frozen features of many images and views: computed once, kept on disk, the same bytes warm or cold."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from handful.core.progress import SILENT, Progress
+from handful.data.cache import FeatureCache
+from handful.nn.backbone import Backbone, FeatureMatrix
+from handful.nn.onnx_runtime import open_session
+
+Pixels = npt.NDArray[np.uint8]
+Embed = Callable[[Pixels], npt.NDArray[np.float32]]  # (batch, size, size, 3) to (batch, dim)
+
+BATCH_SIZE = 16
+
+
+class View(Protocol):
+    """One fixed view of an image; the name is part of the cache's key."""
+
+    @property
+    def name(self) -> str: ...
+
+    def __call__(self, image: Pixels) -> Pixels: ...
+
+
+def frozen_features(
+    backbone: Backbone,
+    pixels: Pixels,
+    views: Sequence[View],
+    cache: FeatureCache | None = None,
+    device: str = "auto",
+    progress: Progress = SILENT,
+) -> FeatureMatrix:
+    """Pooled features of every view of every image.
+
+    Args:
+        backbone: The frozen network.
+        pixels: Decoded images at the backbone's size, shape (n, size, size, 3).
+        views: The views, in order.
+        cache: Where to look first and to keep what was computed; nowhere when None.
+        device: "cpu" (ONNX Runtime), "cuda" (torch), or "auto".
+        progress: Told how many views were computed.
+    Returns:
+        Shape (n, n_views, dim), float16: rounded once, so that a cached feature equals a fresh one.
+    """
+    dim = sum(layer.dim for layer in backbone.layers)
+    features = np.empty((len(pixels), len(views), dim), dtype=np.float16)
+    keys = [[_key(backbone, view, image) for view in views] for image in _digests(pixels)] if cache else []
+    missing = []
+    for row in range(len(pixels)):
+        for at in range(len(views)):
+            kept = cache.get(keys[row][at], dim) if cache else None
+            if kept is None:
+                missing.append((row, at))
+            else:
+                features[row, at] = kept
+    if not missing:
+        return features
+    embed, writable = embedder(backbone, device), cache
+    with progress.track(f"computing features ({backbone.name})", len(missing)) as done:
+        for start in range(0, len(missing), BATCH_SIZE):
+            batch = missing[start : start + BATCH_SIZE]
+            computed = embed(np.stack([views[at](pixels[row]) for row, at in batch])).astype(np.float16)
+            for (row, at), vector in zip(batch, computed, strict=True):
+                features[row, at] = vector
+                if writable and not _keep(writable, keys[row][at], vector, progress):
+                    writable = None
+            done(len(batch))
+    if writable:
+        writable.trim()
+    return features
+
+
+def _keep(cache: FeatureCache, key: str, vector: npt.NDArray[np.float16], progress: Progress) -> bool:
+    """Keep a vector; on a disk that is full or cannot be written say so, and return False."""
+    try:
+        cache.put(key, vector)
+    except OSError as failure:
+        reason = failure.strerror or str(failure)
+        progress.note(f"features are not kept for the next run: cannot write to {cache.folder} ({reason})")
+        return False
+    return True
+
+
+def embedder(backbone: Backbone, device: str = "auto") -> Embed:
+    """The backbone as a function of raw pixels: ONNX Runtime on a CPU, torch on a GPU."""
+    if device == "cuda" or (device == "auto" and _has_gpu()):
+        return _torch_embedder(backbone, "cuda")
+    session = open_session(backbone.graph_bytes, where=backbone.name)
+    return lambda batch: np.asarray(session.run(["features"], {"pixels": batch})[0])
+
+
+def _torch_embedder(backbone: Backbone, device: str) -> Embed:
+    import torch
+
+    network = backbone.module().to(device).eval()
+    mean = torch.tensor(backbone.spec.mean, device=device).reshape(1, -1, 1, 1)
+    std = torch.tensor(backbone.spec.std, device=device).reshape(1, -1, 1, 1)
+
+    def embed(batch: Pixels) -> npt.NDArray[np.float32]:
+        with torch.inference_mode():
+            images = torch.from_numpy(batch).to(device).permute(0, 3, 1, 2).float()
+            return np.asarray(network((images - mean) / std).float().cpu().numpy())
+
+    return embed
+
+
+def _has_gpu() -> bool:
+    """Whether it is worth importing torch to ask for a GPU: only where a driver is loaded."""
+    if not Path("/dev/nvidiactl").exists():
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def _digests(pixels: Pixels) -> Iterator[bytes]:
+    return (hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=20).digest() for image in pixels)
+
+
+def _key(backbone: Backbone, view: View, digest: bytes) -> str:
+    about = f"{backbone.fingerprint}|{view!r}".encode()
+    return hashlib.blake2b(digest + about, digest_size=20).hexdigest()

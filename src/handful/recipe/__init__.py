@@ -1,0 +1,1 @@
+"""Which techniques, with which settings, and the evidence for each."""

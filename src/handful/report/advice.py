@@ -1,0 +1,83 @@
+"""What to do next, and what the figures do not say. Pure functions of `metrics.json`."""
+
+from __future__ import annotations
+
+from handful.report.figures import Figures, count, estimate, has_interval, is_number
+from handful.report.words import curve_answer, noun
+
+
+def next_steps(metrics: Figures) -> list[str]:
+    """What would improve the model or its score most, in the order of doing it.
+
+    Example:
+        >>> next_steps({"score": None, "task": "image classification"})
+        ['Label more photos: with a few per class there is something to check the model on.']
+    """
+    answers = (metrics.get("learning_curve") or {}).get("answers") or []
+    steps = [
+        _findings(metrics),
+        _leak(metrics),
+        _labels(metrics),
+        *_weak_classes(metrics),
+        *(f"Label more. {curve_answer(answer)}" for answer in answers[:1] if is_number(answer.get("n_per_class"))),
+    ]
+    return [step for step in steps if step] or [
+        f"Try the model on {noun(metrics)} taken on another day, and check the answers by eye."
+    ]
+
+
+def _findings(metrics: Figures) -> str:
+    findings = (metrics.get("audit") or {}).get("findings") or []
+    if not findings:
+        return ""
+    return f"Look at {count(len(findings), 'finding')} under “The data”: mending a label costs less than adding one."
+
+
+def _leak(metrics: Figures) -> str:
+    leaked = (metrics.get("test") or {}).get("leaked")
+    if not leaked:
+        return ""
+    return (
+        f"Take {count(leaked, 'copy', 'copies')} of training {noun(metrics)} out of the test set: its score flatters."
+    )
+
+
+def _labels(metrics: Figures) -> str:
+    many = noun(metrics)
+    if not metrics.get("score"):
+        return f"Label more {many}: with a few per class there is something to check the model on."
+    floor = (metrics.get("majority") or {}).get("value", metrics.get("chance"))
+    if has_interval(metrics["score"]) and is_number(floor) and metrics["score"]["low"] <= floor:
+        return f"Label more {many} before relying on the model: it is not yet shown to beat guessing."
+    return ""
+
+
+def _weak_classes(metrics: Figures, most: int = 2) -> list[str]:
+    """Only classes whose whole interval lies below the overall score: the others may be bad luck."""
+    score, rows = metrics.get("score") or {}, metrics.get("per_class") or []
+    if not is_number(score.get("value")):
+        return []
+    weak = [row for row in rows if has_interval(row.get("recall")) and row["recall"]["high"] < score["value"]]
+    weak.sort(key=lambda row: float(row["recall"]["value"]))
+    return [f"Add examples of “{row['class']}”: recall is only {estimate(row['recall'])}." for row in weak[:most]]
+
+
+def limits(metrics: Figures) -> list[str]:
+    """What the reader must not conclude from the page.
+
+    Example:
+        >>> limits({"task": "image classification", "n": 20})[-1]
+        '20 examples are few: two models whose intervals overlap may be equally good.'
+    """
+    many, n = noun(metrics), metrics.get("n")
+    said = [
+        f"The model is for new {many} like these: same kind of subject, camera, light and people. "
+        "The page says nothing of others.",
+        "The model always answers with one of the classes above, even when none of them is right; "
+        "heed the flag for unfamiliar inputs.",
+    ]
+    if metrics.get("conformal"):
+        said.append("The coverage of prediction sets was measured on these examples; it is not guaranteed elsewhere.")
+    if is_number(n) and n < 200:
+        said.append(f"{n} examples are few: two models whose intervals overlap may be equally good.")
+    return said

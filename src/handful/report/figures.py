@@ -1,0 +1,142 @@
+"""How figures are printed: per cents with their interval and n, points with their sign. Pure functions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any, TypeGuard
+
+Figures = Mapping[str, Any]
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """True for a finite real number, NumPy's included; metrics that could not be computed are None or NaN."""
+    return isinstance(value, Real) and math.isfinite(value)
+
+
+def percent(value: Any, digits: int = 0) -> str:
+    """A fraction as a per cent; only a true 0 or 1 is ever printed as 0 or 100.
+
+    Example:
+        >>> percent(0.824), percent(0.824, digits=1), percent(0.9961), percent(1.0), percent(None)
+        ('82 %', '82.4 %', '99.6 %', '100 %', '–')
+    """
+    return f"{_hundredths(value, digits)} %" if is_number(value) else "–"
+
+
+def _hundredths(value: Any, digits: int = 0) -> str:
+    text = f"{100 * value:.{digits}f}"
+    if float(text) in (0.0, 100.0) and value not in (0, 1):
+        return "99.9" if value > 0.999 else "0.1" if 0 < value < 0.001 else f"{100 * value:.1f}"
+    return text
+
+
+def has_interval(figures: Any) -> bool:
+    """Whether a score carries both ends of its interval."""
+    return isinstance(figures, Mapping) and is_number(figures.get("low")) and is_number(figures.get("high"))
+
+
+def figure(figures: Figures) -> str:
+    """A score as a bare number of per cents, as precise as its interval allows.
+
+    Example:
+        >>> figure({"value": 0.8234, "low": 0.75, "high": 0.88}), figure({"value": 0.8234, "low": 0.81, "high": 0.83})
+        ('82', '82.3')
+    """
+    return _hundredths(figures["value"], _digits(figures)) if is_number(figures.get("value")) else "–"
+
+
+def _digits(figures: Figures) -> int:
+    """One decimal only where the interval is narrow enough to give it a meaning."""
+    return int(has_interval(figures) and figures["high"] - figures["low"] < 0.05)
+
+
+def bounds(figures: Figures) -> str:
+    """The interval alone.
+
+    Example:
+        >>> bounds({"value": 0.82, "low": 0.75, "high": 0.88})
+        '[75, 88]'
+        >>> bounds({"value": 0.82})
+        '[no interval]'
+    """
+    if not has_interval(figures):
+        return "[no interval]"
+    digits = _digits(figures)
+    return f"[{_hundredths(figures['low'], digits)}, {_hundredths(figures['high'], digits)}]"
+
+
+def estimate(figures: Figures | None) -> str:
+    """A score with its interval and n: the only way a score is printed.
+
+    Example:
+        >>> estimate({"value": 0.82, "low": 0.75, "high": 0.88, "n": 100})
+        '82 % [75, 88], n = 100'
+        >>> estimate({"value": 0.5})
+        '50 % [no interval]'
+    """
+    n = f", n = {figures['n']}" if figures and is_number(figures.get("n")) else ""
+    return f"{estimate_without_n(figures)}{n}"
+
+
+def estimate_without_n(figures: Figures | None) -> str:
+    """The same under a heading that tells n.
+
+    Example:
+        >>> estimate_without_n({"value": 0.82, "low": 0.75, "high": 0.88, "n": 100}), estimate_without_n(None)
+        ('82 % [75, 88]', 'not measured')
+    """
+    if not figures or not is_number(figures.get("value")):
+        return "not measured"
+    return f"{percent(figures['value'], _digits(figures))} {bounds(figures)}"
+
+
+def gain(figures: Figures) -> str:
+    """A gain in points with its interval.
+
+    Example:
+        >>> gain({"gain": 3.1, "low": 0.8, "high": 5.2})
+        '+3.1 [+0.8, +5.2]'
+        >>> gain({"gain": -0.94, "low": -3.0, "high": 1.1})
+        '−0.9 [−3.0, +1.1]'
+    """
+    if not is_number(figures.get("gain")):
+        return "not measured"
+    if not has_interval(figures):
+        return f"{signed(figures['gain'])} [no interval]"
+    return f"{signed(figures['gain'])} [{signed(figures['low'])}, {signed(figures['high'])}]"
+
+
+def signed(points: float) -> str:
+    """A number with its sign, a real minus included.
+
+    Example:
+        >>> signed(2), signed(-0.5), signed(-0.01)
+        ('+2.0', '−0.5', '0.0')
+    """
+    text = f"{points:+.1f}".replace("-", "−")
+    return text[1:] if text[1:] == "0.0" else text
+
+
+def count(number: Any, one: str, many: str = "") -> str:
+    """
+    Example:
+        >>> count(1, "photo"), count(3, "class", "classes")
+        ('1 photo', '3 classes')
+    """
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def duration(seconds: Any) -> str:
+    """
+    Example:
+        >>> duration(0.24), duration(8.1), duration(75), duration(None)
+        ('0.2 s', '8.1 s', '1 min 15 s', '–')
+    """
+    if not is_number(seconds):
+        return "–"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s"

@@ -1,0 +1,216 @@
+"""The sentences of the page: figures in plain words. Pure functions of parts of `metrics.json`."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from handful.report.figures import Figures, bounds, figure, has_interval, is_number, percent
+
+_NOUNS = {"image classification": ("photo", "photos"), "text classification": ("text", "texts")}
+_METRICS = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "macro_f1": "macro F1"}
+_SETTINGS = {
+    "backbone": "Backbone",
+    "layers": "Layers",
+    "power": "Power of the features",
+    "n_views": "Views per photo",
+    "flip_at_test": "Mirrored view at test",
+    "head": "Head",
+    "penalty": "Penalty",
+    "class_weights": "Class weights",
+}
+
+
+def verdict(row: Figures) -> str:
+    """What the evidence says of one technique, and what was done.
+
+    Example:
+        >>> verdict({"on": True, "verdict": "helps"}), verdict({"on": False, "verdict": "cannot tell"})
+        ('helps; in use', 'cannot tell; left out')
+    """
+    return f"{row.get('verdict') or 'not measured'}; {'in use' if row.get('on') else 'left out'}"
+
+
+def metric_name(metric: Any) -> str:
+    """
+    Example:
+        >>> metric_name("balanced_accuracy")
+        'balanced accuracy'
+    """
+    return _METRICS.get(str(metric), str(metric).replace("_", " "))
+
+
+def noun(metrics: Figures, *, plural: bool = True) -> str:
+    """What one example is called.
+
+    Example:
+        >>> noun({"task": "image classification"}), noun({"task": "?"}, plural=False)
+        ('photos', 'example')
+    """
+    return _NOUNS.get(str(metrics.get("task")), ("example", "examples"))[plural]
+
+
+def sentence(text: Any) -> str:
+    """A message from elsewhere as a sentence of this page.
+
+    Example:
+        >>> sentence("class shares differ: 19% are dogs")
+        'Class shares differ: 19 % are dogs.'
+    """
+    said = re.sub(r"(?<=\d)%", " %", str(text).strip())
+    return said[:1].upper() + said[1:] + ("" if said.endswith((".", "!", "?")) or not said else ".")
+
+
+def headline(metrics: Figures) -> str:
+    """The score as a promise about the next hundred examples.
+
+    Example:
+        >>> score = {"metric": "accuracy", "value": 0.82, "low": 0.75, "high": 0.89, "n": 100}
+        >>> print(headline({"task": "image classification", "score": score}))
+        Of 100 new photos like these, expect about 82 to be named rightly; with 100 examples the true figure may lie
+        anywhere between 75 and 89.
+        >>> headline({"score": None, "score_missing": "one label per class"})
+        'There is no score: one label per class.'
+    """
+    score = metrics.get("score")
+    if not score:
+        reason = str(metrics.get("score_missing") or "nothing was left to check the model on").rstrip(".")
+        return f"There is no score: {reason}."
+    return f"{_promise(str(score.get('metric')), figure(score), noun(metrics))}; {_doubt(score)}"
+
+
+def _promise(metric: str, value: str, many: str) -> str:
+    if metric == "accuracy":
+        return f"Of 100 new {many} like these, expect about {value} to be named rightly"
+    if metric == "balanced_accuracy":
+        return f"Of 100 new {many} like these, the same number of each class, expect about {value} to be named rightly"
+    return f"On new {many} like these, expect a {metric_name(metric)} of about {value} in 100"
+
+
+def _doubt(score: Figures) -> str:
+    if not has_interval(score):
+        return "how far off that may be could not be computed."
+    low, high = bounds(score).strip("[]").split(", ")
+    seen = f"with {score['n']} examples " if is_number(score.get("n")) else ""
+    return f"{seen}the true figure may lie\nanywhere between {low} and {high}."
+
+
+def against_guessing(metrics: Figures) -> str:
+    """Whether the model is shown to beat the answer that looks at nothing.
+
+    Example:
+        >>> score = {"metric": "accuracy", "value": 0.82, "low": 0.75, "high": 0.88}
+        >>> against_guessing({"score": score, "majority": {"class": "cat", "value": 0.1}})
+        'Always answering “cat”, the most frequent class, would be right 10 % of the time. The model is clearly better.'
+        >>> against_guessing({"score": score | {"low": 0.05}, "chance": 0.1})
+        'Guessing at random would be right 10 % of the time. This sample cannot show that the model is better.'
+    """
+    score, majority, chance = metrics.get("score") or {}, metrics.get("majority"), metrics.get("chance")
+    if majority and is_number(majority.get("value")) and score.get("metric", "accuracy") == "accuracy":
+        floor, text = majority["value"], f"Always answering “{majority.get('class')}”, the most frequent class,"
+    elif is_number(chance):
+        floor, text = chance, "Guessing at random"
+    else:
+        return ""
+    text = f"{text} would be right {percent(floor)} of the time."
+    if not has_interval(score):
+        return text
+    better = score["low"] > floor
+    return f"{text} {'The model is clearly better' if better else 'This sample cannot show that the model is better'}."
+
+
+def sample_limits(metrics: Figures) -> str:
+    """How sharp a score a sample of this size can be at all.
+
+    Example:
+        >>> sample_limits({"n": 100, "sample_limits": {"narrowest": 0.04, "widest": 0.2}})
+        'Whatever the model, 100 examples give an interval at least 4 and at most 20 points wide.'
+    """
+    limits, n = metrics.get("sample_limits") or {}, (metrics.get("score") or {}).get("n", metrics.get("n"))
+    if not (is_number(limits.get("narrowest")) and is_number(limits.get("widest"))):
+        return ""
+    narrow, wide = (f"{100 * limits[end]:.0f}" for end in ("narrowest", "widest"))
+    return f"Whatever the model, {n} examples give an interval at least {narrow} and at most {wide} points wide."
+
+
+def recipe_facts(recipe: Figures) -> list[tuple[str, str]]:
+    """The settings of a recipe, named for people; what was not set is left out.
+
+    Example:
+        >>> recipe_facts({"backbone": "efficientnet-lite0", "power": 0.5, "flip_at_test": True, "class_weights": None})
+        [('Backbone', 'efficientnet-lite0'), ('Power of the features', '0.5'), ('Mirrored view at test', 'yes')]
+    """
+    named = [(title, recipe.get(key)) for key, title in _SETTINGS.items()]
+    return [(title, _setting(value)) for title, value in named if value is not None]
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(str(part) for part in value) or "none"
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def mix_ups(confusion: Any, classes: Any, most: int = 10) -> list[tuple[str, str, int, int]]:
+    """The most frequent mistakes: truth, what it was taken for, how often, out of how many.
+
+    What happened once may be chance, so it is named only where nothing happened twice.
+
+    Example:
+        >>> mix_ups([[8, 2], [0, 9]], ["cat", "dog"])
+        [('cat', 'dog', 2, 10)]
+    """
+    found = [
+        (str(classes[truth]), str(classes[said]), int(times), int(sum(row)))
+        for truth, row in enumerate(confusion or [])
+        for said, times in enumerate(row)
+        if truth != said and times > 0
+    ]
+    repeated = [item for item in found if item[2] > 1]
+    return sorted(repeated or found, key=lambda item: -item[2])[:most]
+
+
+def curve_answer(answer: Figures) -> str:
+    """How many labels per class a target would take.
+
+    Example:
+        >>> curve_answer({"target": 0.9, "n_per_class": 25, "low": 18, "high": 60})
+        'For 90 %, about 25 labels per class [18, 60].'
+        >>> curve_answer({"target": 0.9, "say": "cannot tell yet: 12 labels or more"})
+        'For 90 %: cannot tell yet: 12 labels or more.'
+        >>> curve_answer({"target": 0.95, "n_per_class": None})
+        'For 95 %: cannot tell yet; the curve is too short or levels off below.'
+    """
+    target = percent(answer.get("target"))
+    if answer.get("say"):
+        said = sentence(answer["say"])
+        return f"For {target}: {said[0].lower()}{said[1:]}" if is_number(answer.get("target")) else said
+    if not is_number(answer.get("n_per_class")):
+        return f"For {target}: cannot tell yet; the curve is too short or levels off below."
+    low, high = answer.get("low"), answer.get("high")
+    ends = f" [{low:g}, {high:g}]" if has_interval(answer) else " [no interval]"
+    return f"For {target}, about {answer['n_per_class']:g} labels per class{ends}."
+
+
+def conformal(row: Figures) -> str:
+    """What prediction sets of one coverage look like here, or why there are none.
+
+    Example:
+        >>> print(conformal({"coverage": 0.9, "available": True, "measured": 0.91, "mean_size": 1.3,
+        ...                  "single_share": 0.8}))
+        Asked to be right 90 % of the time, the model answers with a set of classes: 1.3 on average, a single one in
+        80 % of cases. Measured on your examples, the truth was in the set 91 % of the time.
+        >>> conformal({"coverage": 0.99, "available": False, "smallest_n": 99})
+        'Sets that are right 99 % of the time are refused: they need at least 99 examples.'
+    """
+    coverage = percent(row.get("coverage"))
+    if not row.get("available"):
+        needed = f": they need at least {row['smallest_n']} examples" if is_number(row.get("smallest_n")) else ""
+        return f"Sets that are right {coverage} of the time are refused{needed}."
+    size = f"{row['mean_size']:.1f} on average" if is_number(row.get("mean_size")) else "one or more"
+    single = f", a single one in\n{percent(row['single_share'])} of cases" if is_number(row.get("single_share")) else ""
+    text = f"Asked to be right {coverage} of the time, the model answers with a set of classes: {size}{single}."
+    if is_number(row.get("measured")):
+        text += f" Measured on your examples, the truth was in the set {percent(row['measured'])} of the time."
+    return text

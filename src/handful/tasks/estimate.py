@@ -1,0 +1,133 @@
+"""What out-of-fold scores say about a classifier: its calibration, its score with an interval, where it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from handful.core.rng import stream
+from handful.evaluate.arrays import Averaging, Floats, Ints
+from handful.evaluate.calibration import Temperature, cross_fitted, fit_temperature
+from handful.evaluate.conformal import prediction_sets, smallest_n, threshold
+from handful.evaluate.intervals import Interval, jeffreys, score_interval, wilson
+from handful.evaluate.metrics import calibration_error, confusion, equal_count_edges, log_loss, reliability
+
+AVERAGINGS: tuple[Averaging, ...] = ("accuracy", "balanced_accuracy")
+COVERAGES = (0.8, 0.9, 0.95, 0.99)
+N_BINS = 5  # of the reliability plot: a hundred examples fill no more
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """Calibrated predictions of every example by models that never saw it.
+
+    Args:
+        probabilities: Mean over the repeats, cross-fitted, shape (n, n_classes).
+        single: Of one repeat alone, as noisy as the model that ships, shape (n, n_classes).
+        temperature: The calibration that ships, fitted on all out-of-fold scores.
+    """
+
+    probabilities: Floats
+    single: Floats
+    temperature: Temperature
+
+
+def out_of_fold(scores: Floats, targets: Ints, folds: Ints) -> OutOfFold:
+    """Calibrate scores of shape (n_repeats, n, n_classes)."""
+    repeats = [cross_fitted(each, targets, fold) for each, fold in zip(scores, folds, strict=False)]
+    return OutOfFold(np.mean(repeats, axis=0), repeats[0], fit_temperature(scores[0], targets))
+
+
+def score_sections(
+    correct: Floats, targets: Ints, units: Ints, classes: Sequence[str], metric: Averaging, seed: int
+) -> dict[str, Any]:
+    """The keys score, scores and per_class of the metrics.
+
+    Args:
+        correct: What each example scores, between 0 and 1, shape (n,).
+        units: What is drawn together, shape (n,).
+    """
+    scores = {name: score_interval(correct, targets, units, name, stream(seed, "score", name)) for name in AVERAGINGS}
+    named = {name: {"metric": name, **asdict(interval)} for name, interval in scores.items()}
+    return {"score": named[metric], "scores": named, "per_class": _per_class(correct, targets, classes)}
+
+
+def _per_class(correct: Floats, targets: Ints, classes: Sequence[str]) -> list[dict[str, Any]]:
+    rows = []
+    for index, name in enumerate(classes):
+        of_class = correct[targets == index]
+        recall = asdict(jeffreys(float(of_class.sum()), len(of_class))) if len(of_class) else None
+        rows.append({"class": name, "n": len(of_class), "recall": recall})
+    return rows
+
+
+def probability_sections(probabilities: Floats, targets: Ints, n_classes: int) -> dict[str, Any]:
+    """The keys confusion and calibration of the metrics."""
+    edges = equal_count_edges(probabilities, N_BINS)
+    bins = reliability(targets, probabilities, edges)
+    rows = [
+        {"confidence": float(sure), "accuracy": float(right), "n": int(n), **_bounds(wilson(right * n, float(n)))}
+        for sure, right, n in zip(bins.confidence, bins.accuracy, bins.n, strict=True)
+    ]
+    return {
+        "confusion": confusion(targets, probabilities.argmax(axis=1), n_classes).tolist(),
+        "calibration": {
+            "bins": rows,
+            "expected_error": calibration_error(targets, probabilities, edges),
+            "log_loss": log_loss(targets, probabilities),
+        },
+    }
+
+
+def _bounds(interval: Interval) -> dict[str, float]:
+    return {"low": interval.low, "high": interval.high}
+
+
+def conformal_section(
+    calibration: Floats, probabilities: Floats, tested: tuple[Floats, Ints] | None
+) -> list[dict[str, Any]]:
+    """What prediction sets look like at several coverages, and the coverage measured on test data when there is any.
+
+    Args:
+        calibration: Sorted conformal scores.
+        probabilities: Out-of-fold, shape (n, n_classes): what the sets' sizes are told from.
+        tested: Probabilities and targets of a test set.
+    """
+    rows = []
+    for coverage in COVERAGES:
+        row: dict[str, Any] = {"coverage": coverage, "smallest_n": smallest_n(coverage)}
+        row["available"] = len(calibration) >= row["smallest_n"]
+        if row["available"]:
+            limit = threshold(calibration, coverage)
+            sizes = prediction_sets(probabilities, limit).sum(axis=1)
+            row |= {"mean_size": float(sizes.mean()), "single_share": float((sizes == 1).mean()), "measured": None}
+            if tested:
+                covered = prediction_sets(tested[0], limit)[np.arange(len(tested[1])), tested[1]]
+                row["measured"] = asdict(wilson(float(covered.sum()), len(covered)))
+        rows.append(row)
+    return rows
+
+
+def majority(targets: Ints, classes: Sequence[str], metric: Averaging) -> dict[str, Any]:
+    """What always naming the most frequent class would score."""
+    counts = np.bincount(targets, minlength=len(classes))
+    value = 1 / len(classes) if metric == "balanced_accuracy" else counts.max() / counts.sum()
+    return {"class": classes[int(counts.argmax())], "value": float(value)}
+
+
+def share_note(train: npt.NDArray[np.int64], test: npt.NDArray[np.int64], classes: Sequence[str]) -> str | None:
+    """A sentence when the class shares of training and test differ by more than chance and ten points."""
+    shares = [np.bincount(part, minlength=len(classes)) / len(part) for part in (train, test)]
+    gap = shares[1] - shares[0]
+    worst = int(np.abs(gap).argmax())
+    noise = 2 * np.sqrt(shares[0][worst] * (1 - shares[0][worst]) / len(test))
+    if abs(gap[worst]) <= max(0.1, noise):
+        return None
+    return (
+        f"Class shares differ: {classes[worst]} is {shares[0][worst]:.0%} of the training data and "
+        f"{shares[1][worst]:.0%} of the test data; probabilities are calibrated for the former."
+    )

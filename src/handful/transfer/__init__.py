@@ -1,0 +1,1 @@
+"""What a pre-trained network can be made to do: one technique, one file."""

@@ -1,0 +1,185 @@
+"""The linear probe: a linear head on frozen features, fitted exactly.
+
+Rows of features are made comparable by transforms of each row alone (a power, unit length), so nothing is learned from
+other examples before the head, and every held-out prediction is exact.
+
+Source: the probe is Alain and Bengio 2016, arXiv:1610.01644; the square root of features that are means of rectified
+responses is the Hellinger map (Perronnin et al. 2010, doi:10.1007/978-3-642-15561-1_11). Differs: several depths side
+by side, each of unit length; fixed views of an example are rows that are left out together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from handful.evaluate.arrays import softmax
+from handful.evaluate.calibration import fit_scales
+from handful.evaluate.metrics import log_losses
+from handful.nn.backbone import Backbone
+from handful.nn.linear import PENALTIES, Floats, Linear, balanced_weights, blocks_of, held_out, one_hot, ridge, span
+from handful.nn.logistic import held_out_logistic, logistic
+
+Targets = npt.NDArray[np.int64]
+Features = npt.NDArray[np.floating]
+HeadKind = Literal["ridge", "logistic"]
+ClassWeights = Literal["none", "balanced"]
+
+DEFAULT_PENALTY = 0.1  # relative; where there is nothing to choose it on
+LOGISTIC_PENALTY = 1e-2  # relative; on the open sets anything within a factor of three is as good
+LOGISTIC_REPEATS = 2  # of cross-validation: it has no closed form, every fold is a fit
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Which features, which rows, which head.
+
+    Args:
+        layers: Names of the backbone's pooled layers.
+        power: Exponent of the features, sign kept; 0.5 tames the few strong channels.
+        views: Which views of a training example are rows, as positions in the list of views.
+        test_views: Over which views a prediction is averaged, likewise.
+        head: Ridge regression on the class indicators, or logistic regression.
+        class_weights: "balanced" gives every class the same total weight.
+        penalty: Relative to the mean squared norm of a centred row; chosen by exact leave-one-out when None.
+    """
+
+    layers: tuple[str, ...]
+    power: float = 0.5
+    views: tuple[int, ...] = (0,)
+    test_views: tuple[int, ...] = (0,)
+    head: HeadKind = "ridge"
+    class_weights: ClassWeights = "none"
+    penalty: float | None = None
+
+
+def prepare(features: Features, columns: list[slice], power: float) -> npt.NDArray[np.float32]:
+    """Each layer to the power and to unit length, side by side, to unit length together.
+
+    Args:
+        features: Pooled features, shape (..., dim).
+        columns: Where each layer stands.
+        power: Exponent; the sign is kept.
+    Returns:
+        Shape (..., sum of the layers' dims).
+    """
+    parts = []
+    for column in columns:
+        part = features[..., column].astype(np.float32)
+        part = part if power == 1 else np.sign(part) * np.abs(part) ** np.float32(power)
+        parts.append(part / np.maximum(np.linalg.norm(part, axis=-1, keepdims=True), 1e-6))
+    return np.asarray(np.concatenate(parts, axis=-1) / np.sqrt(len(parts)), dtype=np.float32)
+
+
+def predicted_scores(probe: Probe, head: Linear, features: Features, backbone: Backbone) -> Floats:
+    """Scores of new examples, averaged over the views that the probe predicts on, shape (n, n_classes).
+
+    Args:
+        features: Of all views up to the last that is needed, shape (n, n_views, dim).
+    """
+    seen = prepare(features[:, list(probe.test_views)], backbone.columns(probe.layers), probe.power)
+    return np.asarray(head(seen).mean(axis=1))
+
+
+class ProbeRows:
+    """The rows of one probe on one training set, decomposed once; every fold and penalty is read off from there.
+
+    Args:
+        probe: The settings.
+        features: Of all views, shape (n, n_views, dim).
+        backbone: Says where the layers stand.
+        targets: Class indices, shape (n,).
+        n_classes: Number of classes.
+        units: What is left out together, shape (n,).
+    """
+
+    def __init__(
+        self,
+        probe: Probe,
+        features: Features,
+        backbone: Backbone,
+        targets: Targets,
+        n_classes: int,
+        units: npt.NDArray[np.int64],
+    ) -> None:
+        self.probe, self.targets, self.n_classes = probe, targets, n_classes
+        self.n_views = len(probe.views)
+        picked = features[:, list(probe.views)]
+        self.rows = prepare(picked, backbone.columns(probe.layers), probe.power).reshape(
+            len(targets) * self.n_views, -1
+        )
+        self.row_targets = np.repeat(targets, self.n_views)
+        self.outputs = one_hot(self.row_targets, n_classes)
+        self.space = span(self.rows, self._weights(targets))
+        self.unit_blocks = blocks_of(np.repeat(units, self.n_views))
+
+    def leave_one_out(self, relative_penalties: npt.ArrayLike) -> Floats:
+        """Exact leave-one-unit-out scores of the ridge head, shape (n_penalties, n, n_classes)."""
+        penalties = np.asarray(relative_penalties) * self.space.unit_penalty
+        return self._test_scores(held_out(self.space, self.outputs, penalties, self.unit_blocks))
+
+    def best_penalty(self) -> float:
+        """The relative penalty with the least leave-one-out log-loss, after the best temperature for each."""
+        if self.probe.head == "logistic":
+            return LOGISTIC_PENALTY
+        scores = self.leave_one_out(PENALTIES)
+        scaled = scores * fit_scales(scores, self.targets)[:, None, None]
+        losses = [log_losses(self.targets, softmax(each)).mean() for each in scaled]
+        return float(PENALTIES[int(np.argmin(losses))])
+
+    def out_of_fold(self, folds: npt.NDArray[np.int64], relative_penalty: float) -> Floats:
+        """Scores of every example from the probe fitted without its fold.
+
+        Args:
+            folds: The fold of each example in each repeat, shape (n_repeats, n).
+        Returns:
+            Shape (n_repeats, n, n_classes); of fewer repeats for a head that must be refitted for every fold.
+        """
+        folds = folds[:LOGISTIC_REPEATS] if self.probe.head == "logistic" else folds
+        return np.stack([self._one_repeat(np.repeat(fold, self.n_views), relative_penalty) for fold in folds])
+
+    def _one_repeat(self, row_folds: npt.NDArray[np.int64], relative_penalty: float) -> Floats:
+        blocks = blocks_of(row_folds)
+        if self.probe.head == "logistic":
+            scores = held_out_logistic(self.rows, self.row_targets, self.n_classes, relative_penalty, blocks)
+            return self._test_scores(scores[None]).squeeze(0)
+        penalty = relative_penalty * self.space.unit_penalty
+        return self._test_scores(held_out(self.space, self.outputs, [penalty], blocks)).squeeze(0)
+
+    def fit(self, relative_penalty: float) -> Linear:
+        """The head on all rows."""
+        penalty = relative_penalty * self.space.unit_penalty
+        if self.probe.head == "logistic":
+            return logistic(self.space, self.row_targets, self.n_classes, penalty)
+        return ridge(self.space, self.outputs, penalty)
+
+    def refitted(self, kept: npt.NDArray[np.int64], tested: npt.NDArray[np.int64], relative_penalty: float) -> Floats:
+        """Scores of some examples from the probe fitted on some others, shape (n_tested, n_classes).
+
+        The rows are rotated into their own span first: that changes no prediction, and it is far smaller.
+        """
+        rotated = self.space.coordinates.reshape(len(self.targets), self.n_views, -1)
+        space = span(rotated[kept].reshape(len(kept) * self.n_views, -1), self._weights(self.targets[kept]))
+        penalty, row_targets = relative_penalty * space.unit_penalty, np.repeat(self.targets[kept], self.n_views)
+        if self.probe.head == "logistic":
+            head = logistic(space, row_targets, self.n_classes, penalty)
+        else:
+            head = ridge(space, one_hot(row_targets, self.n_classes), penalty)
+        return np.asarray(head(rotated[tested][:, self._at_test]).mean(axis=1))
+
+    def _weights(self, targets: Targets) -> Floats | None:
+        if self.probe.class_weights == "none":
+            return None
+        return balanced_weights(np.repeat(targets, self.n_views))
+
+    @property
+    def _at_test(self) -> list[int]:
+        return [self.probe.views.index(view) for view in self.probe.test_views]
+
+    def _test_scores(self, scores: Floats) -> Floats:
+        """From scores of rows, (p, n * n_views, c), to scores of examples: the mean over the views at test time."""
+        by_view = scores.reshape(len(scores), len(self.targets), self.n_views, self.n_classes)
+        return np.asarray(by_view[:, :, self._at_test].mean(axis=2))

@@ -1,0 +1,78 @@
+"""The sentences say what the figures say, and no more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from handful.report import advice, figures, words
+
+SCORE: dict[str, Any] = {"metric": "accuracy", "value": 0.82, "low": 0.75, "high": 0.89, "n": 100}
+
+
+def test_the_headline_is_a_promise_about_a_hundred_photos() -> None:
+    said = words.headline({"task": "image classification", "score": SCORE}).replace("\n", " ")
+    assert said == (
+        "Of 100 new photos like these, expect about 82 to be named rightly; "
+        "with 100 examples the true figure may lie anywhere between 75 and 89."
+    )
+
+
+def test_a_missing_score_gives_its_reason() -> None:
+    assert words.headline({"score": None, "score_missing": "one label per class."}) == (
+        "There is no score: one label per class."
+    )
+
+
+@pytest.mark.parametrize("value", [0.996, 0.9999, 0.004, 0.00001])
+def test_only_certainty_is_printed_as_certainty(value: float) -> None:
+    assert figures.percent(value) not in ("0 %", "100 %")
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf"), "0.5"])
+def test_what_is_no_number_is_not_printed_as_one(value: object) -> None:
+    assert figures.percent(value) == "–"
+
+
+def test_decimals_appear_only_where_the_interval_is_narrow() -> None:
+    assert figures.estimate({"value": 0.8213, "low": 0.75, "high": 0.88, "n": 100}) == "82 % [75, 88], n = 100"
+    assert figures.estimate({"value": 0.8213, "low": 0.81, "high": 0.83, "n": 9000}) == "82.1 % [81.0, 83.0], n = 9000"
+
+
+def test_better_than_guessing_needs_the_whole_interval_above() -> None:
+    majority = {"class": "cat", "value": 0.75}
+    assert "clearly better" in words.against_guessing({"score": SCORE, "majority": {"class": "cat", "value": 0.74}})
+    assert "cannot show" in words.against_guessing({"score": SCORE, "majority": majority})
+
+
+def test_balanced_accuracy_is_held_against_chance_not_the_largest_class() -> None:
+    figures = {
+        "score": {**SCORE, "metric": "balanced_accuracy"},
+        "majority": {"class": "a", "value": 0.9},
+        "chance": 0.1,
+    }
+    assert words.against_guessing(figures).startswith("Guessing at random would be right 10 %")
+
+
+def test_mistakes_made_once_are_named_only_when_none_was_repeated() -> None:
+    assert words.mix_ups([[8, 2], [1, 9]], ["a", "b"]) == [("a", "b", 2, 10)]
+    assert words.mix_ups([[9, 1], [0, 9]], ["a", "b"]) == [("a", "b", 1, 10)]
+
+
+def test_a_class_is_called_weak_only_when_its_whole_interval_is_low() -> None:
+    unlucky = {"class": "a", "recall": {"value": 0.7, "low": 0.4, "high": 0.9, "n": 10}}
+    weak = {"class": "b", "recall": {"value": 0.3, "low": 0.1, "high": 0.6, "n": 10}}
+    steps = " ".join(advice.next_steps({"score": SCORE, "per_class": [unlucky, weak]}))
+    assert "“b”" in steps
+    assert "“a”" not in steps
+
+
+def test_a_leak_is_something_to_mend() -> None:
+    steps = advice.next_steps({"score": SCORE, "test": {"leaked": 3}, "task": "image classification"})
+    assert steps == ["Take 3 copies of training photos out of the test set: its score flatters."]
+
+
+def test_a_target_that_cannot_be_foreseen_is_no_advice() -> None:
+    curve = {"answers": [{"target": 0.95, "n_per_class": None}]}
+    assert "95" not in " ".join(advice.next_steps({"score": SCORE, "learning_curve": curve}))
