@@ -51,7 +51,7 @@ class Notes(Progress):
 
 @pytest.fixture
 def backbone(monkeypatch):
-    monkeypatch.setattr(room, "embedder", lambda backbone, device: backbone.embed)
+    monkeypatch.setattr(room, "embedder", lambda backbone, _: backbone.embed)
     return Means()
 
 

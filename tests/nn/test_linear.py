@@ -16,7 +16,7 @@ def problem(shape, seed=0, n_outputs=3):
 
 
 def refitted(rows, outputs, penalty, blocks, weights=None):
-    """What held_out means, the slow way: weights average 1 over all rows and stay what they are when rows are left out."""
+    """What held_out means, the slow way: weights average 1 over all rows and stay when rows are left out."""
     weights = np.ones(len(rows)) if weights is None else weights / weights.mean()
     predicted = np.empty_like(outputs)
     for block in blocks:
@@ -65,10 +65,12 @@ def test_held_out_is_refitting_without_the_block(shape, weighted, n_blocks):
 
 
 @pytest.mark.parametrize("shape", [DUAL, PRIMAL])
-@pytest.mark.parametrize("spoil", ["every row twice", "three distinct rows", "rank two", "constant columns", "all equal"])
+@pytest.mark.parametrize(
+    "spoil", ["each row twice", "three distinct rows", "rank two", "constant columns", "all equal"]
+)
 def test_held_out_is_exact_on_rows_of_low_rank(shape, spoil):
     rows, outputs, weights = problem(shape)
-    if spoil == "every row twice":
+    if spoil == "each row twice":
         rows = np.repeat(rows[: shape[0] // 2], 2, axis=0)
     elif spoil == "three distinct rows":
         rows = rows[np.arange(shape[0]) % 3]
@@ -90,7 +92,8 @@ def test_both_branches_agree_where_they_meet():
     primal, dual = span(rows, weights), span(padded, weights)
     np.testing.assert_allclose(primal.spectrum, dual.spectrum)
     blocks = folds(20, 5)
-    np.testing.assert_allclose(held_out(primal, outputs, [0.3], blocks), held_out(dual, outputs, [0.3], blocks), atol=1e-9)
+    one, other = (held_out(space, outputs, [0.3], blocks) for space in (primal, dual))
+    np.testing.assert_allclose(one, other, atol=1e-9)
     np.testing.assert_allclose(ridge(primal, outputs, 0.3).weight, ridge(dual, outputs, 0.3).weight[:12], atol=1e-9)
 
 
@@ -137,6 +140,12 @@ def test_rows_that_are_not_finite_are_refused(bad):
         span(rows)
     with pytest.raises(DataError, match="finite matrix"):
         span(np.zeros(5))
+
+
+def test_leaving_everything_out_is_refused():
+    rows, outputs, _ = problem(DUAL)
+    with pytest.raises(DataError, match="nothing to fit on"):
+        held_out(span(rows), outputs, [1.0], [np.arange(20)])
 
 
 def test_blocks_cover_every_row_once():

@@ -6,17 +6,20 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from handful.bundle.manifest import Manifest, read_manifest
-from handful.core.errors import ModelError, UsageError
+from handful.bundle.manifest import REMEDY, Manifest, read_manifest
+from handful.core.errors import ImageError, ModelError, UsageError
 from handful.core.progress import SILENT, Progress
 from handful.evaluate.conformal import abstains, p_value, prediction_sets, threshold
 from handful.evaluate.unfamiliar import nearest_distance
 from handful.nn.onnx_runtime import open_session
+
+if TYPE_CHECKING:
+    from handful.data.images import Problem
 
 GRAPH = "model.onnx"
 WEIGHTS = "weights.safetensors"
@@ -71,28 +74,50 @@ class Predictions:
 
 
 class Model:
-    """A loaded model folder.
+    """A fitted model at work; `load` reads one from its folder.
 
     Args:
-        folder: As made by `handful fit`.
+        manifest: What the model says about itself.
+        graph: The serialized ONNX graph.
+        references: Embeddings of training examples, shape (m, dim).
+        name: What to call it in messages: its folder.
         threads: Threads inside one operation; all usable cores when None.
     Raises:
-        ModelError: when the folder is incomplete, from a newer version, or was altered.
+        ModelError: when the parts do not fit together.
     """
 
-    def __init__(self, folder: str | Path, threads: int | None = None) -> None:
-        self.folder = Path(folder)
-        if not self.folder.is_dir():
-            raise ModelError("no such model folder", str(folder), "give a folder made by handful fit")
-        self.manifest: Manifest = read_manifest(self.folder)
-        graph = self._sealed(GRAPH)
-        self._session = open_session(graph, threads, str(self.folder / GRAPH))
-        self._references = self._read_references()
+    def __init__(
+        self,
+        manifest: Manifest,
+        graph: bytes,
+        references: npt.NDArray[np.floating],
+        name: str = "model",
+        threads: int | None = None,
+    ) -> None:
+        self.manifest, self.name = manifest, name
+        self._references = references.astype(np.float64)
+        self._familiar = np.array(manifest.familiar_distances)
+        self._conformal = np.array(manifest.conformal_scores)
+        self._session = open_session(graph, threads, name)
         self._check_shapes()
 
     @property
     def classes(self) -> tuple[str, ...]:
         return self.manifest.classes
+
+    def stream(
+        self, inputs: Sequence[Any], coverage: float = DEFAULT_COVERAGE, jobs: int | None = None
+    ) -> Iterator[tuple[Predictions | None, tuple[Problem, ...]]]:
+        """Batch by batch, in memory that does not grow: predictions, and what could not be read.
+
+        Yields:
+            Predictions of the readable inputs of a batch (None when there are none) and the problems of the others.
+        """
+        from handful.data.images import decode_stream
+
+        for batch in decode_stream(inputs, self.manifest.size, BATCH_SIZE, jobs):
+            names = [name_of(inputs[row], int(row)) for row in batch.rows]
+            yield self.predict_pixels(batch.pixels, names, coverage) if names else None, batch.problems
 
     def predict(
         self,
@@ -106,28 +131,30 @@ class Model:
         Raises:
             ImageError: for the first that cannot be read.
         """
-        from handful.data.images import decode_stream
-
         found = []
         with progress.track("predicting", len(inputs)) as done:
-            for batch in decode_stream(inputs, self.manifest.size, BATCH_SIZE, jobs):
-                if batch.problems:
-                    raise UsageError(f"cannot read: {batch.problems[0].reason}", batch.problems[0].name)
-                names = [name_of(inputs[row], row) for row in batch.rows]
-                found.append(self.predict_pixels(batch.pixels, names, coverage))
-                done(len(batch.pixels))
+            for predictions, problems in self.stream(inputs, coverage, jobs):
+                if problems:
+                    raise ImageError(problems[0].reason, problems[0].name, "replace or remove it")
+                if predictions:
+                    found.append(predictions)
+                    done(len(predictions))
+        if not found:
+            raise UsageError("there is nothing to predict", remedy="give at least one image")
         return _joined(found, self.classes)
 
     def predict_pixels(
         self, pixels: npt.NDArray[np.uint8], names: Sequence[str], coverage: float = DEFAULT_COVERAGE
     ) -> Predictions:
         """Predict decoded pixels, shape (n, size, size, 3), RGB; in batches."""
-        results = [
-            self._session.run(["probabilities", "embedding"], {"pixels": pixels[start : start + BATCH_SIZE]})
-            for start in range(0, len(pixels), BATCH_SIZE)
-        ]
-        probabilities = np.concatenate([result[0] for result in results]).astype(np.float64)
-        return self.judge(probabilities, np.concatenate([result[1] for result in results]), names, coverage)
+        parts = [self.run(pixels[start : start + BATCH_SIZE]) for start in range(0, len(pixels), BATCH_SIZE)]
+        probabilities, embedding = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return self.judge(probabilities, embedding, names, coverage)
+
+    def run(self, batch: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
+        """Probabilities (n, n_classes) and embeddings (n, dim) of one batch of pixels."""
+        probabilities, embedding = self._session.run(["probabilities", "embedding"], {"pixels": batch})
+        return np.asarray(probabilities, dtype=np.float64), np.asarray(embedding)
 
     def judge(
         self,
@@ -147,48 +174,31 @@ class Model:
         """The conformal threshold at a coverage; None when the training set was too small to promise it."""
         if not 0 < coverage < 1:
             raise UsageError(f"a coverage lies between 0 and 1, got {coverage:g}", "--coverage", "write 0.9, say")
-        scores = np.array(self.manifest.conformal_scores)
         try:
-            return threshold(scores, coverage)
+            return threshold(self._conformal, coverage)
         except UsageError:
             return None
 
     def unfamiliarity(self, embedding: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
         """How probable it is that a familiar input lies as far from the training examples, shape (n,)."""
-        distances = nearest_distance(embedding.astype(np.float64), self._references)
-        return p_value(np.array(self.manifest.familiar_distances), distances)
+        return p_value(self._familiar, self.nearest(embedding))
+
+    def nearest(self, embedding: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+        """Distance to the nearest training example, shape (n,)."""
+        return nearest_distance(embedding.astype(np.float64), self._references)
 
     @property
     def unfamiliar_level(self) -> float:
         """Below it an input is flagged: 5 %, or the least that so few training examples can show."""
-        return max(UNFAMILIAR, 1 / (len(self.manifest.familiar_distances) + 1))
-
-    def _sealed(self, name: str) -> bytes:
-        path = self.folder / name
-        if not path.is_file():
-            raise ModelError(f"the model folder is incomplete: {name} is missing", str(self.folder), "copy it whole")
-        content = path.read_bytes()
-        if hashlib.sha256(content).hexdigest() != self.manifest.files.get(name):
-            raise ModelError(f"{name} is not the file that was saved", str(path), "copy the folder again or refit")
-        return content
-
-    def _read_references(self) -> npt.NDArray[np.float64]:
-        from safetensors.numpy import load
-
-        try:
-            return np.asarray(load(self._sealed(WEIGHTS))["reference.embedding"], dtype=np.float64)
-        except KeyError as missing:
-            raise ModelError(f"{WEIGHTS} has no {missing}", str(self.folder), "fit the model again") from missing
+        return max(UNFAMILIAR, 1 / (len(self._familiar) + 1))
 
     def _check_shapes(self) -> None:
         size, n_classes = self.manifest.size, len(self.classes)
         shapes = {port.name: port.shape[1:] for port in (*self._session.get_inputs(), *self._session.get_outputs())}
-        width = self._references.shape[1] if self._references.ndim == 2 else -1
+        width = self._references.shape[1]
         wanted = {"pixels": [size, size, 3], "probabilities": [n_classes], "embedding": [width]}
         if shapes != wanted:
-            raise ModelError(
-                f"{GRAPH} and handful.json disagree: {shapes}, expected {wanted}", str(self.folder), "refit"
-            )
+            raise ModelError(f"{GRAPH} and handful.json disagree: {shapes}, expected {wanted}", self.name, REMEDY)
 
 
 def name_of(item: Any, row: int) -> str:
@@ -197,8 +207,40 @@ def name_of(item: Any, row: int) -> str:
 
 
 def load(folder: str | Path, threads: int | None = None) -> Model:
-    """Load a model folder made by `fit`."""
-    return Model(folder, threads)
+    """Load a model folder made by `fit`.
+
+    Raises:
+        ModelError: when the folder is incomplete, from a newer version, or was altered.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ModelError("no such model folder", str(folder), "give a folder made by handful fit")
+    manifest = read_manifest(folder)
+    graph = _sealed(folder, GRAPH, manifest)
+    return Model(manifest, graph, _references(folder, manifest), str(folder), threads)
+
+
+def _sealed(folder: Path, name: str, manifest: Manifest) -> bytes:
+    path = folder / name
+    if not path.is_file():
+        raise ModelError(f"the model folder is incomplete: {name} is missing", str(folder), REMEDY)
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != manifest.files.get(name):
+        raise ModelError(f"{name} is not the file that was saved", str(path), REMEDY)
+    return content
+
+
+def _references(folder: Path, manifest: Manifest) -> npt.NDArray[np.floating]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as tensors_of
+
+    try:
+        references = tensors_of(_sealed(folder, WEIGHTS, manifest))["reference.embedding"]
+    except (SafetensorError, KeyError) as damage:
+        raise ModelError(f"{WEIGHTS} is damaged ({damage})", str(folder), REMEDY) from damage
+    if references.ndim != 2:
+        raise ModelError(f"{WEIGHTS} holds references of shape {references.shape}", str(folder), REMEDY)
+    return references
 
 
 def _joined(parts: list[Predictions], classes: tuple[str, ...]) -> Predictions:
@@ -208,14 +250,3 @@ def _joined(parts: list[Predictions], classes: tuple[str, ...]) -> Predictions:
     names = tuple(name for part in parts for name in part.names)
     sets = None if parts[0].sets is None else together("sets")
     return Predictions(names, classes, together("probabilities"), sets, together("abstain"), together("unfamiliar"))
-
-
-def predict_stream(
-    model: Model, inputs: Sequence[Any], coverage: float, jobs: int | None = None
-) -> Iterator[tuple[Predictions, tuple[Any, ...]]]:
-    """Batch by batch, in memory that does not grow: predictions, and the problems of what could not be read."""
-    from handful.data.images import decode_stream
-
-    for batch in decode_stream(inputs, model.manifest.size, BATCH_SIZE, jobs):
-        names = [name_of(inputs[row], row) for row in batch.rows]
-        yield model.predict_pixels(batch.pixels, names, coverage), batch.problems

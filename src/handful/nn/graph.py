@@ -23,7 +23,7 @@ class GraphWriter:
 
     def weight(self, name: str, array: npt.ArrayLike) -> str:
         """Store an array in the graph; returns its name."""
-        self.weights.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        self.weights.append(numpy_helper.from_array(np.asarray(array, order="C"), name))
         return name
 
     def node(self, operator: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:

@@ -120,8 +120,12 @@ def held_out(space: Span, outputs: Floats, penalties: Iterable[float], blocks: I
         blocks: Row indices of what is left out together; each row in exactly one block.
     Returns:
         Predictions, shape (n_penalties, n_rows, n_outputs).
+    Raises:
+        DataError: when a block holds every row, so that nothing is left to fit on.
     """
     penalties, blocks = list(penalties), list(blocks)
+    if any(len(block) == len(outputs) for block in blocks):
+        raise DataError("all examples are left out together, so there is nothing to fit on", remedy="check the groups")
     root = space.root[:, None]
     mean = np.average(outputs, axis=0, weights=space.root**2)
     projected = space.basis.T @ (root * (outputs - mean))

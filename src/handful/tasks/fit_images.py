@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from handful.augment.views import View, may_mirror, view_set
 from handful.bundle.manifest import Manifest
+from handful.bundle.model import Model
 from handful.bundle.save import write_model
 from handful.core.errors import UsageError
 from handful.core.progress import SILENT, Progress
@@ -97,6 +98,10 @@ class Fit:
     manifest: Manifest
     metrics: dict[str, Any]
     pictures: Pictures
+
+    def model(self) -> Model:
+        """The model, ready to predict, without writing it."""
+        return Model(self.manifest, self.graph, self.tensors["reference.embedding"])
 
     def save(self, out: str | Path) -> dict[str, Any]:
         """Write the model folder, report included, whole or not at all; returns the metrics as written."""

@@ -1,0 +1,6 @@
+"""`python -m handful`."""
+
+from handful.cli.main import run
+
+if __name__ == "__main__":
+    run()

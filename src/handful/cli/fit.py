@@ -1,0 +1,105 @@
+"""`handful fit`: from labelled photos to a model folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from handful.cli.output import (
+    AsJson,
+    Jobs,
+    Metric,
+    Seed,
+    Terminal,
+    checked_metric,
+    percent,
+    show,
+    show_json,
+    table,
+    with_interval,
+)
+
+
+def fit(
+    data: Annotated[Path, typer.Argument(help="Folder class/photo.jpg (or train/, test/), or a table image,label.")],
+    out: Annotated[Path, typer.Option(help="The model folder; a model that stands there is replaced.")],
+    test: Annotated[Path | None, typer.Option(help="Labelled photos to test on, never trained on.")] = None,
+    unlabelled: Annotated[Path | None, typer.Option(help="Photos without labels.")] = None,
+    task: Annotated[str | None, typer.Option(help="image-classification, the only one so far.")] = None,
+    backbone: Annotated[str, typer.Option(help="efficientnet-lite0, or a Hugging Face folder.")] = "efficientnet-lite0",
+    recipe: Annotated[str, typer.Option(help="auto, or probe: frozen features alone.")] = "auto",
+    budget: Annotated[str, typer.Option(help="A ceiling: 5m, 90s or 40fits.")] = "5m",
+    metric: Metric = "accuracy",
+    seed: Seed = 0,
+    jobs: Jobs = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse data with unreadable files.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a model from labelled photos, with an honest score."""
+    from handful.bundle.save import check_destination
+    from handful.data.readers import read
+    from handful.tasks.fit_images import TASK, Settings, fit_images
+
+    _check_task(task, TASK)
+    check_destination(out)
+    settings = Settings(backbone, recipe, budget, checked_metric(metric), seed=seed, jobs=jobs, strict=strict)
+    splits, terminal = read(data, test=test, unlabelled=unlabelled), Terminal()
+    for note in splits.notes:
+        terminal.note(note)
+    if splits.unlabelled is not None:
+        terminal.note(f"{len(splits.unlabelled)} unlabelled photos are left aside: no recipe learns from them yet")
+    metrics = fit_images(splits, settings, data.name, terminal).save(out)
+    if as_json:
+        show_json(metrics)
+    else:
+        _report(metrics, out)
+
+
+def _check_task(task: str | None, supported: str) -> None:
+    from handful.core.errors import UsageError
+
+    if task is not None and task.replace("-", " ").replace("_", " ") != supported:
+        raise UsageError(f"the task {task!r} is not supported", "--task", f"supported is {supported.replace(' ', '-')}")
+
+
+def _report(metrics: dict[str, Any], out: Path) -> None:
+    findings = metrics["audit"]["findings"]
+    for finding in findings:
+        show(f"{finding['severity']}: {finding['message']}")
+    if findings:
+        show()
+    score = metrics["score"]
+    if score:
+        name = score["metric"].replace("_", " ")
+        majority = metrics["majority"]
+        show(f"{name:18} {with_interval(score)}  (cross-validated)")
+        if metrics["test_score"]:
+            leaked = f", {metrics['test']['leaked']} leaked left out" if metrics["test"]["leaked"] else ""
+            show(f"{'on the test set':18} {with_interval(metrics['test_score'])}{leaked}")
+        show(f"{'always guessing':18} {percent(majority['value'])}  ({majority['class']})")
+    else:
+        show(f"no score: {metrics['score_missing']}")
+    show(f"{'recipe':18} {metrics['recipe']['description']}")
+    show()
+    for line in table(_evidence(metrics["evidence"]), ("technique", "on", "gain, points", "verdict")):
+        show(line)
+    for answer in (metrics["learning_curve"] or {}).get("answers", []):
+        show(f"for {percent(answer['target'])}: {answer['say']}")
+    show()
+    show(f"model   {out} ({metrics['model_bytes'] / 1e6:.1f} MB), in {metrics['seconds']:.0f} s")
+    show(f"report  {out / 'report.html'}")
+    show(f"next    handful predict {out} PHOTO...")
+
+
+def _evidence(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+    return [
+        (
+            row["technique"],
+            "on" if row["on"] else "off",
+            f"{row['gain']:+.1f} [{row['low']:+.1f}, {row['high']:+.1f}]",
+            row["verdict"],
+        )
+        for row in rows
+    ]

@@ -1,0 +1,48 @@
+"""The `handful` command: reads arguments, calls a task, prints what it found. No logic of its own."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import typer
+
+from handful.cli import cache, check, compare, demo, evaluate, fit, predict
+from handful.core.errors import HandfulError
+
+# typer brings a click of its own from version 0.26 on; its exceptions are reached through the one that is public
+_Misuse: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
+
+app = typer.Typer(
+    help="From a handful of labelled examples to a small model you can trust.",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for verb in (fit, evaluate, predict, compare, check, cache, demo):
+    name = verb.__name__.rpartition(".")[2]
+    app.command(name)(getattr(verb, name))
+
+
+def run() -> None:
+    """Entry point: every failure is one line on standard error and an exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except HandfulError as failure:
+        code = _failed(str(failure), failure.exit_code)
+    except _Misuse as misuse:
+        verb = " ".join(word for word in sys.argv[1:2] if not word.startswith("-"))
+        code = _failed(f"{misuse.format_message()}; see handful {verb} --help".replace("  ", " "), 2)
+    except (KeyboardInterrupt, typer.Abort):
+        code = _failed("interrupted; nothing was written", 1)
+    except BrokenPipeError:
+        code = 1  # whoever read our output has gone
+    except (OSError, MemoryError) as failure:
+        code = _failed(f"{failure or 'out of memory'}; nothing was written", 1)
+    sys.exit(code or 0)
+
+
+def _failed(message: str, code: int) -> int:
+    print("error: " + " ".join(message.split()), file=sys.stderr)  # noqa: T201 - the face speaks here
+    return code

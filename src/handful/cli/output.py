@@ -1,0 +1,129 @@
+"""How the command line speaks: JSON or words on standard output, progress and notes on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+
+from handful.core.progress import Progress
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on one line, nothing else.")]
+Seed = Annotated[int, typer.Option(help="Of everything random: same seed, same result.")]
+Jobs = Annotated[int | None, typer.Option(min=1, help="Threads that read images; all cores by default.")]
+Metric = Annotated[str, typer.Option(help="accuracy or balanced_accuracy.")]
+
+PATIENCE = 1.0  # seconds before a bar appears
+
+
+class Terminal(Progress):
+    """Bars for what takes longer than a second, notes as lines; all on standard error."""
+
+    @contextmanager
+    def track(self, label: str, total: int) -> Iterator[Callable[[int], None]]:
+        """Show a bar once the work has lasted a second; leaves nothing behind."""
+        bar = _Bar(label, total)
+        try:
+            yield bar.advance
+        finally:
+            bar.close()
+
+    def note(self, message: str) -> None:
+        """One line."""
+        say(f"note: {message}")
+
+
+class _Bar:
+    def __init__(self, label: str, total: int) -> None:
+        self.label, self.total, self.done = label, total, 0
+        self.start = time.monotonic()
+        self.bar: Any = None  # rich is imported when there is something to wait for
+        self.task: Any = None
+
+    def advance(self, steps: int) -> None:
+        self.done += steps
+        if self.bar is None and time.monotonic() - self.start > PATIENCE and sys.stderr.isatty():
+            self._show()
+        if self.bar is not None:
+            self.bar.update(self.task, completed=self.done)
+
+    def _show(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self.bar = RichProgress(*columns, console=Console(stderr=True), transient=True)
+        self.bar.start()
+        self.task = self.bar.add_task(self.label, total=self.total, completed=self.done)
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+
+def say(line: str) -> None:
+    """One line on standard error."""
+    print(line, file=sys.stderr)  # noqa: T201 - the face speaks here
+
+
+def show(line: str = "") -> None:
+    """One line on standard output."""
+    print(line)  # noqa: T201 - the face speaks here
+
+
+def show_json(result: dict[str, Any]) -> None:
+    """One object on one line."""
+    show(json.dumps(result, ensure_ascii=False, allow_nan=False))
+
+
+def percent(share: float) -> str:
+    """A fraction as a per cent.
+
+    Example:
+        >>> percent(0.823)
+        '82.3 %'
+    """
+    return f"{100 * share:.1f} %"
+
+
+def with_interval(score: dict[str, Any]) -> str:
+    """A score, its interval and its n.
+
+    Example:
+        >>> with_interval({"value": 0.82, "low": 0.75, "high": 0.88, "n": 100})
+        '82.0 % [75.0, 88.0], n = 100'
+    """
+    return f"{percent(score['value'])} [{100 * score['low']:.1f}, {100 * score['high']:.1f}], n = {score['n']}"
+
+
+def table(rows: Sequence[tuple[str, ...]], head: tuple[str, ...]) -> list[str]:
+    """Left-aligned columns, as wide as they must be.
+
+    Example:
+        >>> table([("a", "1"), ("bb", "22")], ("name", "n"))
+        ['name  n', 'a     1', 'bb    22']
+    """
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in (head, *rows)
+    ]
+
+
+def checked_metric(name: str) -> Any:
+    """A metric that exists.
+
+    Raises:
+        UsageError: for any other.
+    """
+    from handful.core.errors import UsageError
+
+    name = name.replace("-", "_")
+    if name not in ("accuracy", "balanced_accuracy"):
+        raise UsageError(f"no metric is called {name!r}", "--metric", "use accuracy or balanced_accuracy")
+    return name

@@ -1,0 +1,60 @@
+"""What is wrong with the data: everything the audit finds, and labels that a quick model contradicts."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from handful.augment.views import ORIGINAL
+from handful.core.progress import SILENT, Progress
+from handful.core.rng import stream
+from handful.data.cache import FeatureCache
+from handful.data.readers import Splits
+from handful.data.splits import choose_n_folds, repeated_folds
+from handful.evaluate.calibration import cross_fitted
+from handful.nn.backbones import backbone_named
+from handful.nn.features import frozen_features
+from handful.recipe.selection import Problem
+from handful.tasks.images import Prepared, prepare_images
+from handful.tasks.suspects import suspect_labels
+from handful.transfer.probe import Probe, ProbeRows
+
+
+def check_images(
+    splits: Splits,
+    backbone_name: str = "efficientnet-lite0",
+    seed: int = 0,
+    jobs: int | None = None,
+    progress: Progress = SILENT,
+) -> dict[str, Any]:
+    """Audit a data set without making a model of it; every class counts, every finding has its examples."""
+    backbone = backbone_named(backbone_name)
+    data = prepare_images(splits, backbone.spec.size, jobs, progress=progress)
+    features = frozen_features(backbone, data.train.pixels, (ORIGINAL,), FeatureCache(), progress=progress)
+    problem = Problem(features, data.train.targets, len(data.train.data.classes), data.audit.units, backbone)
+    data = _with_suspects(data, problem, seed)
+    return {
+        "task": "image classification",
+        "n": len(data.train.data),
+        "classes": list(data.train.data.classes),
+        "counts": dict(zip(data.train.data.classes, data.train.counts, strict=True)),
+        "n_test": len(data.test.data) if data.test else 0,
+        "n_unlabelled": len(splits.unlabelled) if splits.unlabelled is not None else 0,
+        "n_unreadable": data.n_unreadable,
+        "leaked": data.n_leaked,
+        "findings": [asdict(finding) for finding in data.audit.findings],
+        "notes": list(data.notes),
+    }
+
+
+def _with_suspects(data: Prepared, problem: Problem, seed: int) -> Prepared:
+    n_folds = choose_n_folds(problem.targets, problem.units)
+    if not n_folds:  # a class of one example cannot be contradicted by others of its kind
+        return data
+    folds = repeated_folds(problem.targets, problem.units, n_folds, 1, stream(seed, "folds"))
+    every = tuple(layer.name for layer in problem.backbone.layers)
+    rows = ProbeRows(
+        Probe(every), problem.features, problem.backbone, problem.targets, problem.n_classes, problem.units
+    )
+    scores = rows.leave_one_out([rows.best_penalty()])[0]
+    return data.with_findings(*suspect_labels(cross_fitted(scores, problem.targets, folds[0]), data.train))

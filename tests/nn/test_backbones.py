@@ -1,0 +1,26 @@
+import pytest
+
+from handful.core.errors import ModelError, UsageError
+from handful.nn.backbones import backbone_named
+
+
+def test_the_embedded_backbone_has_a_name():
+    assert backbone_named("efficientnet-lite0").name == "efficientnet-lite0"
+
+
+@pytest.mark.parametrize("name", ["efficientnet", "google/mobilenet_v2", "", "no/such/folder", "a\nb"])
+def test_an_unknown_name_is_refused_with_what_there_is(name):
+    with pytest.raises(UsageError, match=r"no backbone.*write efficientnet-lite0, or the folder") as refused:
+        backbone_named(name)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_folder_without_a_model_says_what_is_missing(tmp_path):
+    with pytest.raises(UsageError, match=r"holds no backbone: it has no config\.json"):
+        backbone_named(str(tmp_path))
+
+
+def test_a_folder_with_half_a_model_says_what_is_missing(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ModelError, match=r"has no preprocessor_config\.json"):
+        backbone_named(str(tmp_path))
