@@ -67,7 +67,7 @@ def test_an_answer_is_never_from_afar():
     rng = np.random.default_rng(0)
     for _ in range(200):
         law = rng.random(3) * [0.2, 0.8, 1.5] + [0, 0, 0.05]
-        curve = LearningCurve(law, np.clip(law + rng.normal(0, 0.01, (50, 3)), [0, 0, 0.05], None), 10)
+        curve = LearningCurve(law, np.clip(law + rng.normal(0, 0.01, (50, 3)), [0, 0, 0.05], None), 10, span=10)
         answer = labels_until(curve, rng.random() * 0.5)
         if answer.n_per_class is not None:
             assert 10 <= answer.low <= answer.n_per_class <= answer.high <= 101

@@ -70,7 +70,7 @@ def test_a_class_is_called_weak_only_when_its_whole_interval_is_low() -> None:
 
 def test_a_leak_is_something_to_mend() -> None:
     steps = advice.next_steps({"score": SCORE, "test": {"leaked": 3}, "task": "image classification"})
-    assert steps == ["Take 3 copies of training photos out of the test set: its score flatters."]
+    assert steps == ["Take 3 copies of training photos out of the test set; the score here was made without."]
 
 
 def test_a_target_that_cannot_be_foreseen_is_no_advice() -> None:

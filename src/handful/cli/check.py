@@ -31,12 +31,12 @@ def check(
         return
     counts = ", ".join(f"{name} {count}" for name, count in list(result["counts"].items())[:12])
     more = ", ..." if len(result["counts"]) > 12 else ""
-    show(f"{result['n']} labelled photos of {len(result['classes'])} classes: {counts}{more}")
+    show(f"{result['n']} labelled photos of {len(result['classes'])} classes: {counts}{more}", indent=2)
     show(f"{result['n_test']} to test on, {result['n_unlabelled']} unlabelled")
     for note in result["notes"]:
         show(f"note: {note}")
     for finding in result["findings"]:
-        show(f"{finding['severity']}: {finding['message']}")
+        show(f"{finding['severity']}: {finding['message']}", indent=2)
     if not result["findings"]:
         show("nothing found that would spoil a model")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from handful.cli.output import say, show
+from handful.cli.output import say, show, with_interval
 
 
 def demo(
@@ -31,6 +32,7 @@ def demo(
     _type("evaluate", model, photos)
     _type("predict", model, some, "--csv", str(out / "predictions.csv"))
     show()
+    show(f"Score: {_score(model)}, cross-validated on 100 labelled digits.")
     show(f"Look at the report: {Path(model, 'report.html').resolve()}")
     show("With your own photos: one folder for each class, then")
     show("  handful check photos/")
@@ -52,3 +54,8 @@ def _type(*arguments: str) -> None:
     done = subprocess.run([sys.executable, "-m", "handful", *arguments], check=False)
     if done.returncode:
         raise JobError(f"handful {arguments[0]} failed with exit code {done.returncode}", remedy="see the line above")
+
+
+def _score(model: str) -> str:
+    saved = json.loads(Path(model, "metrics.json").read_text(encoding="utf-8"))
+    return f"{saved['score']['metric']} {with_interval(saved['score'])}"

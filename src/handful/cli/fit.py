@@ -67,7 +67,7 @@ def _check_task(task: str | None, supported: str) -> None:
 def _report(metrics: dict[str, Any], out: Path) -> None:
     findings = metrics["audit"]["findings"]
     for finding in findings:
-        show(f"{finding['severity']}: {finding['message']}")
+        show(f"{finding['severity']}: {finding['message']}", indent=2)
     if findings:
         show()
     score = metrics["score"]
@@ -81,12 +81,13 @@ def _report(metrics: dict[str, Any], out: Path) -> None:
         show(f"{'always guessing':18} {percent(majority['value'])}  ({majority['class']})")
     else:
         show(f"no score: {metrics['score_missing']}")
-    show(f"{'recipe':18} {metrics['recipe']['description']}")
+    show(f"{'recipe':18} {metrics['recipe']['description']}", indent=19)
     show()
     for line in table(_evidence(metrics["evidence"]), ("technique", "on", "gain, points", "verdict")):
         show(line)
+    show()
     for answer in (metrics["learning_curve"] or {}).get("answers", []):
-        show(f"for {percent(answer['target'])}: {answer['say']}")
+        show(f"for {100 * answer['target']:.0f} %: {answer['say']}", indent=2)
     show()
     show(f"model   {out} ({metrics['model_bytes'] / 1e6:.1f} MB), in {metrics['seconds']:.0f} s")
     show(f"report  {out / 'report.html'}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ Seed = Annotated[int, typer.Option(help="Of everything random: same seed, same r
 Jobs = Annotated[int | None, typer.Option(min=1, help="Threads that read images; all cores by default.")]
 Metric = Annotated[str, typer.Option(help="accuracy or balanced_accuracy.")]
 
+WIDTH = 80  # columns of output for people
 PATIENCE = 1.0  # seconds before a bar appears
 
 
@@ -72,14 +74,22 @@ def say(line: str) -> None:
     print(line, file=sys.stderr)  # noqa: T201 - the face speaks here
 
 
-def show(line: str = "") -> None:
-    """One line on standard output."""
-    print(line)  # noqa: T201 - the face speaks here
+def show(line: str = "", indent: int = 0) -> None:
+    """A line on standard output, wrapped between words at 80 columns; what follows is indented."""
+    wrapped = textwrap.wrap(
+        line,
+        WIDTH,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+        drop_whitespace=False,
+    )
+    print("\n".join(part.rstrip() for part in wrapped))  # noqa: T201 - the face speaks here
 
 
 def show_json(result: dict[str, Any]) -> None:
     """One object on one line."""
-    show(json.dumps(result, ensure_ascii=False, allow_nan=False))
+    print(json.dumps(result, ensure_ascii=False, allow_nan=False))  # noqa: T201 - the face speaks here
 
 
 def percent(share: float) -> str:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from handful.cli.output import AsJson, Jobs, Terminal, say, show
+from handful.cli.output import AsJson, Jobs, Terminal, say
 
 FIELDS = ("input", "label", "probability", "set", "abstain", "unfamiliar")
 
@@ -30,6 +30,7 @@ def predict(
     """Name what is on photos: label, probability, prediction set, and whether to trust it."""
     from handful.bundle.model import load
     from handful.core.errors import DataError
+    from handful.core.words import count
     from handful.data.readers import read_inputs
 
     files = read_inputs(inputs)
@@ -42,9 +43,10 @@ def predict(
         _print_json(records, problems)
     elif csv_file is not None:
         _write_csv(records, csv_file)
+        say(f"wrote {csv_file}: {count(len(files) - len(problems), 'prediction')}")
     else:
         for record in records:
-            show(_line(record))
+            print(_line(record))  # noqa: T201 - one line an input, however long its path
     if len(problems) == len(files):
         raise DataError(f"none of the {len(files)} inputs can be read", problems[0]["input"], problems[0]["reason"])
 

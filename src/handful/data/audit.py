@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from handful.core.words import count
 from handful.data.dataset import Dataset
 from handful.data.duplicates import Duplicates, Pair, join_units
 
@@ -103,7 +104,7 @@ def _worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 def _unreadable(decoded: Decoded, part: str) -> Iterator[Finding]:
     if problems := decoded.problems:
         first = f"{problems[0].name}: {problems[0].reason}"
-        message = f"{len(problems)} {part} images cannot be read and are left out, the first is {first}"
+        message = f"left out: {count(len(problems), f'{part} image')} that cannot be read; first {first}"
         rows = tuple(problem.row for problem in problems)
         yield Finding("unreadable", "warning", message, tuple(problem.name for problem in problems), rows)
 
@@ -120,7 +121,7 @@ def _repeats(
     same = [pair for pair in pairs if targets[pair.first] == targets[pair.second]]
     places = sorted({place for pair in same for place in (pair.first, pair.second)})
     if places:
-        message = f"{len(places)} training images are {how} to another one of their class; they are kept in one fold"
+        message = f"{how} to another of the same class: {count(len(places), 'training image')}; they stay in one fold"
         yield _about(kind, severity, message, readable, decoded, places)
 
 
@@ -129,7 +130,7 @@ def _contradictions(readable: Dataset, decoded: Decoded, units: npt.NDArray[np.i
     unit, n_labels = np.unique(pairs[:, 0], return_counts=True)
     places = np.flatnonzero(np.isin(units, unit[n_labels > 1])).tolist()
     if places:
-        message = f"{len(places)} training images show the same picture under different labels; correct the labels"
+        message = f"the same picture under different labels: {count(len(places), 'training image')}; correct the labels"
         yield _about("contradiction", "problem", message, readable, decoded, places)
 
 
@@ -153,7 +154,7 @@ def _small_classes(readable: Dataset) -> Iterator[Finding]:
     ):
         names = tuple(name for name, size in zip(readable.classes, sizes, strict=True) if low <= size < high)
         if names:
-            message = f"{len(names)} classes have fewer than {high} readable examples, so {consequence}: {_few(names)}"
+            message = f"fewer than {high} readable examples, so {consequence}: {_few(names)}"
             yield Finding("small-class", severity, message, names)
 
 
@@ -171,12 +172,12 @@ def _leaks(test: HeldOut) -> Iterator[Finding]:
     identical = {pair.second for pair in test.leaks if pair.similarity == 1.0}
     alike = {pair.second for pair in test.leaks} - identical
     kinds: tuple[tuple[set[int], str, Severity, str], ...] = (
-        (identical, "leak", "problem", "are also in the training data"),
-        (alike, "near-leak", "warning", "are almost identical to training images"),
+        (identical, "leak", "problem", "also in the training data"),
+        (alike, "near-leak", "warning", "almost identical to a training image"),
     )
     for places, kind, severity, how in kinds:
         if places:
-            message = f"{len(places)} test images {how}; a score on them flatters"
+            message = f"{how}: {count(len(places), 'test image')}; left out of the score, which they would flatter"
             yield _about(kind, severity, message, test.data.take(test.decoded.rows), test.decoded, sorted(places))
 
 
@@ -186,7 +187,7 @@ def _shared_groups(train: Dataset, test: Dataset) -> Iterator[Finding]:
     shared = np.isin(test.groups, train.groups)
     if shared.any():
         groups = tuple(str(group) for group in np.unique(test.groups[shared]))
-        message = f"{len(groups)} groups are in both the training and the test data: {_few(groups)}"
+        message = f"in both the training and the test data: {count(len(groups), 'group')} ({_few(groups)})"
         yield Finding("shared-group", "problem", message, groups, tuple(np.flatnonzero(shared).tolist()))
 
 

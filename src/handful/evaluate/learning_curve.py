@@ -14,6 +14,7 @@ from handful.evaluate.arrays import Floats, Ints
 EXPONENTS = np.linspace(0.05, 1.5, 59)
 WIDEST = 4  # the ratio of most to fewest labels above which an answer is none
 FURTHEST = 10  # times the present labels: as far as a curve is trusted
+LEAST_SPAN = 8  # times the first point's labels that the last must have, before a curve may be said to level off
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,13 @@ class LearningCurve:
         law: (a, b, c): where it levels off, how much is left to learn, how fast.
         draws: Other laws that the points allow, shape (d, 3).
         n_now: Labels per class at the last point.
+        span: Labels at the last point over those at the first.
     """
 
     law: Floats
     draws: Floats
     n_now: int
+    span: float
 
 
 @dataclass(frozen=True)
@@ -55,16 +58,24 @@ def summarised(draws: Sequence[Floats]) -> tuple[Floats, Floats]:
 
 
 def fit_curve(
-    n_per_class: Ints, errors: Floats, standard_errors: Floats, rng: np.random.Generator, n_draws: int = 1000
+    n_per_class: Ints,
+    errors: Floats,
+    standard_errors: Floats,
+    rng: np.random.Generator,
+    n_draws: int = 1000,
+    common: float = 0.0,
 ) -> LearningCurve:
     """The power law through the points, by weighted least squares: a >= 0, b >= 0, 0.05 <= c <= 1.5.
 
-    The band is a parametric bootstrap: the points are moved by their standard errors and the law is fitted again.
+    The band is a parametric bootstrap: the points are moved by their standard errors, all of them together by what they
+    have in common, and the law is fitted again.
 
     Args:
         n_per_class: Labels per class of each point, three different ones or more, shape (p,).
         errors: Mean error of each point, a fraction, shape (p,).
         standard_errors: Of those means, shape (p,); see `summarised`.
+        common: Standard error that all points share because they were tested on the same examples, as a share of the
+            error; it moves the whole curve up or down.
     Raises:
         DataError: when there are fewer than three points.
     Source: Cortes et al. 1994, "Learning curves: asymptotic values and rate of convergence", for the form.
@@ -75,8 +86,9 @@ def fit_curve(
         )
     spread = np.maximum(standard_errors, 1e-4)  # points that never vary must not weigh infinitely
     moved = errors + spread * rng.standard_normal((n_draws, len(errors)))
+    moved *= np.exp(common * rng.standard_normal((n_draws, 1)))
     laws = _power_laws(n_per_class, np.clip(np.vstack([errors, moved]), 0, 1), spread**-2)
-    return LearningCurve(laws[0], laws[1:], int(n_per_class.max()))
+    return LearningCurve(laws[0], laws[1:], int(n_per_class.max()), float(n_per_class.max() / n_per_class.min()))
 
 
 def band(curve: LearningCurve, n_per_class: Floats, level: float = 0.9) -> tuple[Floats, Floats, Floats]:
@@ -90,20 +102,24 @@ def labels_until(curve: LearningCurve, target: float, level: float = 0.9) -> Ans
     """How many labels per class until the error is as low as `target`, a fraction; never guessed from afar."""
     error = float(_errors(curve.law[None], np.array([curve.n_now]))[0, 0])
     if error <= target:
-        say = f"Already reached: about {error:.1%} errors with {curve.n_now} labels per class."
+        say = f"Already reached: about {_percent(1 - error)} with {curve.n_now} labels per class."
         return Answer(curve.n_now, curve.n_now, curve.n_now, say)
     tails = [(1 - level) / 2, (1 + level) / 2]
     floor = float(np.quantile(curve.draws[:, 0], tails[0]))
-    if floor > target:
-        return _silent(f"Not with more of the same labels: the errors level off at {floor:.1%} or more.")
+    if floor > target and curve.span >= LEAST_SPAN:
+        return _silent(f"Not with more of the same labels: the score levels off at {_percent(1 - floor)} or less.")
     middle = float(_labels(curve.law[None], target)[0])
     low, high = np.maximum(np.quantile(_labels(curve.draws, target), tails, method="nearest"), curve.n_now)
     if high > WIDEST * low or max(middle, high) > FURTHEST * curve.n_now:
         fewest = ceil(min(low, FURTHEST * curve.n_now))
         return _silent(f"Cannot tell yet: {fewest} labels per class or many more; the curve is too short or too noisy.")
     n, fewest, most = ceil(middle), ceil(min(low, middle)), ceil(max(high, middle))
-    say = f"About {n} labels per class ({fewest} to {most}) would bring the errors down to {target:.1%}."
+    say = f"About {n} labels per class ({fewest} to {most}) would take the score to {_percent(1 - target)}."
     return Answer(n, fewest, most, say)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if abs(100 * share - round(100 * share)) < 0.05 else f"{100 * share:.1f} %"
 
 
 def _silent(say: str) -> Answer:

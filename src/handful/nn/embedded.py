@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
 
 WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-GRAPH_VERSION = 1  # raise it when `write_features` or the preparation changes: cached graphs and features are then left
+GRAPH_VERSION = 2  # raise it when `write_features` or the preparation changes: cached graphs and features are then left
 
 
 class EfficientNetLite0Backbone(Backbone):

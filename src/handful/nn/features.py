@@ -50,9 +50,9 @@ def frozen_features(
     Returns:
         Shape (n, n_views, dim), float16: rounded once, so that a cached feature equals a fresh one.
     """
-    dim = sum(layer.dim for layer in backbone.layers)
+    device, dim = chosen_device(device), sum(layer.dim for layer in backbone.layers)
     features = np.empty((len(pixels), len(views), dim), dtype=np.float16)
-    keys = [[_key(backbone, view, image) for view in views] for image in _digests(pixels)] if cache else []
+    keys = [[_key(backbone, device, view, image) for view in views] for image in _digests(pixels)] if cache else []
     missing = []
     for row in range(len(pixels)):
         for at in range(len(views)):
@@ -91,7 +91,7 @@ def _keep(cache: FeatureCache, key: str, vector: npt.NDArray[np.float16], progre
 
 def embedder(backbone: Backbone, device: str = "auto") -> Embed:
     """The backbone as a function of raw pixels: ONNX Runtime on a CPU, torch on a GPU."""
-    if device == "cuda" or (device == "auto" and _has_gpu()):
+    if chosen_device(device) == "cuda":
         return _torch_embedder(backbone, "cuda")
     session = open_session(backbone.graph_bytes, where=backbone.name)
     return lambda batch: np.asarray(session.run(["features"], {"pixels": batch})[0])
@@ -105,15 +105,21 @@ def _torch_embedder(backbone: Backbone, device: str) -> Embed:
     std = torch.tensor(backbone.spec.std, device=device).reshape(1, -1, 1, 1)
 
     def embed(batch: Pixels) -> npt.NDArray[np.float32]:
-        with torch.inference_mode():
+        with torch.inference_mode(), torch.backends.cudnn.flags(allow_tf32=False):  # as exact as the graph that ships
             images = torch.from_numpy(batch).to(device).permute(0, 3, 1, 2).float()
             return np.asarray(network((images - mean) / std).float().cpu().numpy())
 
     return embed
 
 
+def chosen_device(device: str) -> str:
+    """Turn "auto" into "cuda" or "cpu"; torch is asked, and imported, only where a GPU's driver is loaded."""
+    if device == "auto":
+        return "cuda" if _has_gpu() else "cpu"
+    return device
+
+
 def _has_gpu() -> bool:
-    """Whether it is worth importing torch to ask for a GPU: only where a driver is loaded."""
     if not Path("/dev/nvidiactl").exists():
         return False
     import torch
@@ -125,6 +131,6 @@ def _digests(pixels: Pixels) -> Iterator[bytes]:
     return (hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=20).digest() for image in pixels)
 
 
-def _key(backbone: Backbone, view: View, digest: bytes) -> str:
-    about = f"{backbone.fingerprint}|{view!r}".encode()
+def _key(backbone: Backbone, device: str, view: View, digest: bytes) -> str:
+    about = f"{backbone.fingerprint}|{device}|{view!r}".encode()
     return hashlib.blake2b(digest + about, digest_size=20).hexdigest()

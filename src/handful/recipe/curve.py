@@ -36,8 +36,9 @@ def learning_points(
     for share in SHARES:
         drawn = [_subset(problem, share, rng) for _ in range(N_SUBSETS)]
         found = [_error(problem, rows, trial.penalty, kept, metric) for kept in drawn if _usable(problem, kept)]
-        if len(found) >= 2:
-            sizes.append(round(float(np.mean([len(kept) for kept in drawn])) / problem.n_classes))
+        size = round(float(np.mean([len(kept) for kept in drawn])) / problem.n_classes)
+        if len(found) >= 2 and size not in sizes:
+            sizes.append(size)
             errors.append(np.array(found))
     n_folds = len(np.unique(folds[0]))
     sizes.append(round(len(problem.targets) * (n_folds - 1) / n_folds / problem.n_classes))
@@ -46,11 +47,16 @@ def learning_points(
     return np.array(sizes), errors
 
 
-def fitted(sizes: Ints, errors: list[Floats], rng: np.random.Generator) -> LearningCurve | None:
-    """The power law through the points; None when there are too few different sizes."""
+def fitted(sizes: Ints, errors: list[Floats], n: int, rng: np.random.Generator) -> LearningCurve | None:
+    """The power law through the points; None when there are too few different sizes.
+
+    Args:
+        n: Examples that all points were tested on.
+    """
     means, standard_errors = summarised(errors)
+    last = (means[-1] * n + 0.5) / (n + 1)  # never 0: no errors among n is not no error
     try:
-        return fit_curve(sizes, means, standard_errors, rng)
+        return fit_curve(sizes, means, standard_errors, rng, common=float(np.sqrt((1 - last) / last / n)))
     except DataError:
         return None
 

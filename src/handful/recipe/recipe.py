@@ -41,12 +41,21 @@ class Recipe:
         return Recipe(backbone=str(saved["backbone"]), adapt=Probe(**settings))
 
     def describe(self) -> str:
-        """One line in words."""
+        """One sentence in words."""
         probe = self.adapt
         depth = "the last layer" if len(probe.layers) == 1 else f"{len(probe.layers)} pooled depths"
-        root = "" if probe.power == 1 else f", to the power {probe.power:g}"
+        root = "" if probe.power == 1 else f", features to the power {probe.power:g}"
         views = "one view" if len(probe.views) == 1 else f"{len(probe.views)} views"
         mirrored = ", averaged with the mirrored photo" if len(probe.test_views) > 1 else ""
         weights = ", classes weighted equally" if probe.class_weights == "balanced" else ""
         head = {"ridge": "exact ridge", "logistic": "logistic regression"}[probe.head]
         return f"{head} on {depth} of {self.backbone}{root}; {views} of each example{mirrored}{weights}"
+
+    def brief(self) -> str:
+        """A few words, for tables and charts."""
+        probe = self.adapt
+        parts = [probe.head, "1 depth" if len(probe.layers) == 1 else f"{len(probe.layers)} depths"]
+        parts += ["square root"] if probe.power == 0.5 else []
+        parts += ["1 view" if len(probe.views) == 1 else f"{len(probe.views)} views"]
+        parts += ["equal weights"] if probe.class_weights == "balanced" else []
+        return ", ".join(parts)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from handful.report.figures import Figures, count, estimate, has_interval, is_number
+from handful.core.words import count
+from handful.report.figures import Figures, estimate, has_interval, is_number
 from handful.report.words import curve_answer, noun
 
 
@@ -38,7 +39,8 @@ def _leak(metrics: Figures) -> str:
     if not leaked:
         return ""
     return (
-        f"Take {count(leaked, 'copy', 'copies')} of training {noun(metrics)} out of the test set: its score flatters."
+        f"Take {count(leaked, 'copy', 'copies')} of training {noun(metrics)} out of the test set; "
+        "the score here was made without."
     )
 
 

@@ -119,15 +119,6 @@ def signed(points: float) -> str:
     return text[1:] if text[1:] == "0.0" else text
 
 
-def count(number: Any, one: str, many: str = "") -> str:
-    """
-    Example:
-        >>> count(1, "photo"), count(3, "class", "classes")
-        ('1 photo', '3 classes')
-    """
-    return f"{number} {one if number == 1 else many or one + 's'}"
-
-
 def duration(seconds: Any) -> str:
     """
     Example:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from handful.core.words import count
 from handful.report import advice, charts, figures, words
 from handful.report.thumbnails import data_uri
 
@@ -80,6 +81,7 @@ def render(metrics: Mapping[str, Any], pictures: Pictures) -> str:
         pictures=pictures,
         style=Markup(_packaged("page.css")),  # noqa: S704 - our own file
         figures=figures,
+        count=count,
         words=words,
         advice=advice,
         charts=charts,

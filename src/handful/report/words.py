@@ -147,6 +147,8 @@ def recipe_facts(recipe: Figures) -> list[tuple[str, str]]:
 def _setting(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, list | tuple) and len(value) > 3:
+        return f"{len(value)} of them"
     if isinstance(value, list | tuple):
         return ", ".join(str(part) for part in value) or "none"
     return f"{value:.3g}" if isinstance(value, float) else str(value)

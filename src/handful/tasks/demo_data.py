@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 N_LABELLED, N_UNLABELLED = 10, 1000
 ENLARGED = 8  # times: 8 x 8 pixels are too small to look at
@@ -22,7 +23,8 @@ def write_digits(folder: Path) -> None:
     digits = load_digits()
     order = np.random.default_rng(0).permutation(len(digits.target))
     seen = np.zeros(10, dtype=int)
-    labelled, rest = [], []
+    labelled: list[int] = []
+    rest: list[int] = []
     for row in order:
         seen[digits.target[row]] += 1
         (labelled if seen[digits.target[row]] <= N_LABELLED else rest).append(row)
@@ -35,7 +37,7 @@ def write_digits(folder: Path) -> None:
         _write(folder / "test" / str(digits.target[row]), row, digits.images[row])
 
 
-def _write(folder: Path, row: int, image: np.ndarray) -> None:
+def _write(folder: Path, row: int, image: npt.NDArray[np.float64]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     grey = np.clip(255 - image * (255 / 16), 0, 255).astype(np.uint8)
     large = cv2.resize(grey, None, fx=ENLARGED, fy=ENLARGED, interpolation=cv2.INTER_CUBIC)

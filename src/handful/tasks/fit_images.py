@@ -198,6 +198,8 @@ def _account(data: Prepared, learned: Learned, tested: Floats | None, settings: 
         "recipe": {
             **learned.recipe.to_json()["adapt"],
             "backbone": learned.recipe.backbone,
+            "n_views": len(learned.recipe.adapt.views),
+            "flip_at_test": len(learned.recipe.adapt.test_views) > 1,
             "description": learned.recipe.describe(),
         },
         "conformal": conformal,

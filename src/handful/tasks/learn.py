@@ -9,6 +9,7 @@ import numpy as np
 
 from handful.core.progress import SILENT, Progress
 from handful.core.rng import stream
+from handful.core.words import count
 from handful.data.splits import choose_n_folds, repeated_folds
 from handful.evaluate.arrays import Averaging, Floats, Ints
 from handful.evaluate.calibration import Temperature
@@ -127,7 +128,7 @@ def _unvalidated(problem: Problem, tried: list[Candidate]) -> Learned:
     calibration = Temperature(1 / max(spread, 1e-9), np.zeros(problem.n_classes))
     smallest = min(len(np.unique(problem.units[problem.targets == c])) for c in range(problem.n_classes))
     reason = (
-        f"a class has {smallest} independent example{'s' if smallest != 1 else ''}; a score needs two of every class, "
+        f"a class has {count(smallest, 'independent example')}; a score needs two of every class, "
         "one to learn from and one to test on"
     )
     sections: dict[str, Any] = {
@@ -144,7 +145,7 @@ def _candidate_rows(selection: Selection, problem: Problem, metric: Averaging, s
         interval = score_interval(
             correct, problem.targets, problem.units, metric, stream(seed, "candidate", at), n_draws=1000
         )
-        row = {"name": trial.recipe.describe(), **asdict(interval), "chosen": at == selection.chosen}
+        row = {"name": trial.recipe.brief(), **asdict(interval), "chosen": at == selection.chosen}
         rows.append({**row, "chosen_share": float(selection.corrected.chosen_share[at]), "seconds": trial.seconds})
     return rows
 
@@ -164,7 +165,7 @@ def _curve_section(
         for size, drawn in zip(sizes, errors, strict=True)
     ]
     section: dict[str, Any] = {"of": trial.recipe.describe(), "points": points, "law": None}
-    curve = fitted(sizes, errors, stream(seed, "curve"))
+    curve = fitted(sizes, errors, len(problem.targets), stream(seed, "curve"))
     if curve is None:
         say = "Cannot tell yet: there are too few labels to see how the score grows."
         return {

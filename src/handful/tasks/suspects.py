@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from handful.core.words import count
 from handful.data.audit import Finding
 from handful.evaluate.arrays import Floats
 from handful.tasks.images import Part
@@ -30,8 +31,8 @@ def suspect_labels(probabilities: Floats, part: Part) -> Iterator[Finding]:
     guesses = probabilities.argmax(axis=1)
     first = found[0]
     message = (
-        f"{len(found)} labels look wrong: the model, not having seen them, is sure of another class; first "
-        f"{part.data.name(int(first))}, labelled {part.data.classes[part.targets[first]]}, "
+        f"likely wrong: {count(len(found), 'label')}; the model, not having seen them, is sure of another class; "
+        f"first {part.data.name(int(first))}, labelled {part.data.classes[part.targets[first]]}, "
         f"looks like {part.data.classes[guesses[first]]}"
     )
     names = tuple(
