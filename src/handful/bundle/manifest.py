@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from handful.core.errors import ModelError
 FORMAT = 1
 REMEDY = "copy the folder again or fit the model again"
 FILE_NAME = "handful.json"
+SEAL = "sha256"
+LARGEST = 3  # of a conformal score (at most 1) or a distance (at most 2), whatever rounding adds
 MOST_BYTES = 64 * 2**20  # of the manifest: more is not ours
 
 
@@ -49,8 +51,10 @@ class Manifest:
     format: int = FORMAT
 
     def to_bytes(self) -> bytes:
-        """As indented JSON."""
-        return (json.dumps(asdict(self), indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+        """As indented JSON, sealed; a folder name that is no text is written with escapes."""
+        fields = json.loads(json.dumps(asdict(self), allow_nan=False))
+        sealed = {**fields, SEAL: _seal(fields)}
+        return (json.dumps(sealed, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -68,16 +72,25 @@ def read_manifest(folder: Path) -> Manifest:
         raise ModelError(f"{FILE_NAME} is too large to be ours", str(path), REMEDY)
     try:
         saved = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as damage:
+    except (ValueError, RecursionError) as damage:  # no text, no JSON, a number of a million digits
         raise ModelError(f"{FILE_NAME} is damaged ({damage})", str(path), REMEDY) from damage
     version = saved.get("format") if isinstance(saved, dict) else None
-    if not isinstance(version, int):
+    if type(version) is not int or version < 1:
         raise ModelError(f"{FILE_NAME} names no format version", str(path), REMEDY)
     if version > FORMAT:
         raise ModelError(
             f"the model has format {version}, this handful reads up to {FORMAT}", str(path), "upgrade handful"
         )
-    return _checked(saved, path)
+    seal = saved.pop(SEAL, None)
+    manifest = _checked(saved, path)
+    if seal != _seal(saved):
+        raise ModelError(f"{FILE_NAME} is not the file that was saved", str(path), REMEDY)
+    return manifest
+
+
+def _seal(fields: dict[str, Any]) -> str:
+    """SHA-256 of all fields: a changed class name or threshold is as bad as a changed weight."""
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
 def _checked(saved: dict[str, Any], path: Path) -> Manifest:
@@ -85,17 +98,18 @@ def _checked(saved: dict[str, Any], path: Path) -> Manifest:
         return ModelError(f"{FILE_NAME} has no usable {field!r}", str(path), REMEDY)
 
     for field, kind in _KINDS.items():
-        if not isinstance(saved.get(field), kind):
+        if not isinstance(saved.get(field), kind) or isinstance(saved[field], bool):
             raise wrong(field)
     if unknown := saved.keys() - _KINDS.keys():
         raise ModelError(f"{FILE_NAME} has unknown fields: {', '.join(sorted(unknown))}", str(path), REMEDY)
-    if len(saved["classes"]) < 2 or not all(isinstance(name, str) for name in saved["classes"]):
+    names = saved["classes"]
+    if not all(isinstance(name, str) for name in names) or len(set(names)) != len(names) or len(names) < 2:
         raise wrong("classes")
     if not 1 <= saved["size"] <= 4096:
         raise wrong("size")
     for field in ("conformal_scores", "familiar_distances"):
         numbers = saved[field]
-        if not all(isinstance(x, int | float) and math.isfinite(x) for x in numbers) or numbers != sorted(numbers):
+        if not all(type(x) in (int, float) and abs(x) <= LARGEST for x in numbers) or numbers != sorted(numbers):
             raise wrong(field)
     tuples = {field: tuple(saved[field]) for field, kind in _KINDS.items() if kind is list}
     return Manifest(**{**saved, **tuples})

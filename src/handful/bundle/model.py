@@ -95,7 +95,8 @@ class Model:
         threads: int | None = None,
     ) -> None:
         self.manifest, self.name = manifest, name
-        self._references = references.astype(np.float64)
+        lengths = np.linalg.norm(references.astype(np.float64), axis=1, keepdims=True)
+        self._references = references / np.maximum(lengths, 1e-6)  # float16 has made them a little longer or shorter
         self._familiar = np.array(manifest.familiar_distances)
         self._conformal = np.array(manifest.conformal_scores)
         self._session = open_session(graph, threads, name)
@@ -189,8 +190,8 @@ class Model:
 
     @property
     def unfamiliar_level(self) -> float:
-        """Below it an input is flagged: 5 %, or the least that so few training examples can show."""
-        return max(UNFAMILIAR, 1 / (len(self._familiar) + 1))
+        """Up to it an input is flagged: 5 %, or the least that so few training examples can show; 0 when there are none."""
+        return max(UNFAMILIAR, 1 / (len(self._familiar) + 1)) if len(self._familiar) else 0.0
 
     def _check_shapes(self) -> None:
         size, n_classes = self.manifest.size, len(self.classes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,18 +19,27 @@ from handful.bundle.model import GRAPH, WEIGHTS
 from handful.core.errors import UsageError
 from handful.core.files import replaced_folder
 
+OURS = {GRAPH, WEIGHTS, FILE_NAME, "metrics.json", "report.html", "README.md"}
+ESCAPED = ("utf-8", "backslashreplace")  # names of files and folders may be no text; in JSON this is its own escape
+
 
 def check_destination(out: Path) -> None:
-    """Refuse to replace anything but a model folder or an empty folder.
+    """Refuse to replace anything but a model folder, as it was written, or an empty folder.
 
     Raises:
-        UsageError: when something else stands there.
+        UsageError: when something else stands there, or lies in the model folder, or nothing can be written there.
     """
     if not out.exists() and not out.is_symlink():
+        ground = next(above for above in Path(os.path.abspath(out)).parents if above.exists())
+        if not ground.is_dir() or not os.access(ground, os.W_OK):
+            raise UsageError("no folder can be made at the destination", str(out), "choose another --out")
         return
-    if out.is_dir() and not out.is_symlink() and ((out / FILE_NAME).is_file() or not any(out.iterdir())):
-        return
-    raise UsageError("something that is no model stands at the destination", str(out), "choose another --out")
+    inside = {entry.name for entry in out.iterdir()} if out.is_dir() and not out.is_symlink() else set()
+    if inside - OURS and FILE_NAME in inside:
+        others = ", ".join(sorted(inside - OURS)[:5])
+        raise UsageError(f"the model folder holds other files: {others}", str(out), "move them, or choose another --out")
+    if not out.is_dir() or out.is_symlink() or (inside and FILE_NAME not in inside):
+        raise UsageError("something that is no model stands at the destination", str(out), "choose another --out")
 
 
 def write_model(
@@ -59,9 +69,9 @@ def write_model(
         GRAPH: graph,
         WEIGHTS: weights,
         FILE_NAME: manifest.to_bytes(),
-        "metrics.json": (json.dumps(metrics, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode(),
-        "report.html": report.encode(),
-        "README.md": model_card(manifest, metrics).encode(),
+        "metrics.json": (json.dumps(metrics, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode(*ESCAPED),
+        "report.html": report.encode(*ESCAPED),
+        "README.md": model_card(manifest, metrics).encode(*ESCAPED),
     }
     with replaced_folder(out) as fresh:
         for name, content in contents.items():

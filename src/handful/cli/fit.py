@@ -34,6 +34,7 @@ def fit(
     metric: Metric = "accuracy",
     seed: Seed = 0,
     jobs: Jobs = None,
+    engine: Annotated[str, typer.Option(help="local, the only one so far.")] = "local",
     strict: Annotated[bool, typer.Option("--strict", help="Refuse data with unreadable files.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -42,7 +43,8 @@ def fit(
     from handful.data.readers import read
     from handful.tasks.fit_images import TASK, Settings, fit_images
 
-    _check_task(task, TASK)
+    _check_supported("--task", task, TASK.replace(" ", "-"))
+    _check_supported("--engine", engine, "local")
     check_destination(out)
     settings = Settings(backbone, recipe, budget, checked_metric(metric), seed=seed, jobs=jobs, strict=strict)
     splits, terminal = read(data, test=test, unlabelled=unlabelled), Terminal()
@@ -57,11 +59,11 @@ def fit(
         _report(metrics, out)
 
 
-def _check_task(task: str | None, supported: str) -> None:
+def _check_supported(option: str, asked: str | None, supported: str) -> None:
     from handful.core.errors import UsageError
 
-    if task is not None and task.replace("-", " ").replace("_", " ") != supported:
-        raise UsageError(f"the task {task!r} is not supported", "--task", f"supported is {supported.replace(' ', '-')}")
+    if asked is not None and asked.replace("_", "-") != supported:
+        raise UsageError(f"{asked!r} is not supported yet", option, f"supported is {supported}")
 
 
 def _report(metrics: dict[str, Any], out: Path) -> None:

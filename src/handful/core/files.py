@@ -62,14 +62,15 @@ def _swap(fresh: Path, path: Path) -> None:
         fresh.rename(path)
         return
     aside = Path(tempfile.mkdtemp(prefix=".replaced-", dir=path.parent)) / "old"
-    path.rename(aside)
     try:
+        path.rename(aside)
         fresh.rename(path)
     except BaseException:
-        aside.rename(path)
+        if aside.exists():
+            aside.rename(path)
+        aside.parent.rmdir()  # empty, or else it holds all that is left of the old folder
         raise
-    finally:
-        shutil.rmtree(aside.parent, ignore_errors=True)
+    shutil.rmtree(aside.parent, ignore_errors=True)
 
 
 def disk_error(failure: OSError, path: Path) -> JobError:

@@ -55,7 +55,9 @@ def _combinations(backbone: Backbone, class_counts: list[int], may_mirror: bool,
     every = tuple(layer.name for layer in backbone.layers)
     depths = {backbone.last: 0.0, every: PRIOR_SEVERAL_DEPTHS}
     powers = {1.0: 0.0, 0.5: PRIOR_SQUARE_ROOT}
-    views = {(0,): 0.0, tuple(range(n_views)): PRIOR_ALL_VIEWS + (PRIOR_MIRRORED if may_mirror else 0)}
+    views: dict[tuple[int, ...], float] = {(0,): 0.0}
+    if n_views > 1:
+        views[tuple(range(n_views))] = PRIOR_ALL_VIEWS + (PRIOR_MIRRORED if may_mirror else 0)
     if may_mirror and n_views > 2:
         views[0, 1] = PRIOR_MIRRORED
     weights: dict[ClassWeights, float] = {"none": 0.0}

@@ -43,7 +43,7 @@ def learning_points(
     n_folds = len(np.unique(folds[0]))
     sizes.append(round(len(problem.targets) * (n_folds - 1) / n_folds / problem.n_classes))
     weights = example_weights(problem.targets, metric)
-    errors.append(1 - trial.correct(problem.targets) @ weights)
+    errors.append((1 - trial.correct(problem.targets)) @ weights)
     return np.array(sizes), errors
 
 
@@ -83,5 +83,5 @@ def _usable(problem: Problem, kept: Ints) -> bool:
 def _error(problem: Problem, rows: ProbeRows, penalty: float, kept: Ints, metric: Averaging) -> float:
     """Error on everything outside a subset, with the recipe's own penalty."""
     rest = _rest(problem, kept)
-    correct = rows.refitted(kept, rest, penalty).argmax(axis=1) == problem.targets[rest]
-    return float(1 - example_weights(problem.targets[rest], metric) @ correct)
+    wrong = rows.refitted(kept, rest, penalty).argmax(axis=1) != problem.targets[rest]
+    return float(example_weights(problem.targets[rest], metric) @ wrong)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from handful.core.errors import ModelError
@@ -34,11 +35,12 @@ class Recipe:
         Raises:
             ModelError: when settings are missing or unknown.
         """
-        adapt = saved.get("adapt")
-        if not isinstance(adapt, dict) or adapt.keys() != {field.name for field in fields(Probe)}:
+        backbone, adapt = saved.get("backbone"), saved.get("adapt")
+        names = {field.name for field in fields(Probe)}
+        if not isinstance(backbone, str) or not isinstance(adapt, dict) or adapt.keys() != names:
             raise ModelError("a recipe is incomplete or has unknown settings", remedy="fit the model again")
         settings: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in adapt.items()}
-        return Recipe(backbone=str(saved["backbone"]), adapt=Probe(**settings))
+        return Recipe(backbone, adapt=Probe(**settings))
 
     def describe(self) -> str:
         """One sentence in words."""
@@ -49,7 +51,7 @@ class Recipe:
         mirrored = ", averaged with the mirrored photo" if len(probe.test_views) > 1 else ""
         weights = ", classes weighted equally" if probe.class_weights == "balanced" else ""
         head = {"ridge": "exact ridge", "logistic": "logistic regression"}[probe.head]
-        return f"{head} on {depth} of {self.backbone}{root}; {views} of each example{mirrored}{weights}"
+        return f"{head} on {depth} of {Path(self.backbone).name}{root}; {views} of each example{mirrored}{weights}"
 
     def brief(self) -> str:
         """A few words, for tables and charts."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from handful.core.progress import SILENT, Progress
 from handful.core.rng import stream
+from handful.core.threads import threads_for
 from handful.core.words import count
 from handful.data.splits import choose_n_folds, repeated_folds
 from handful.evaluate.arrays import Averaging, Floats, Ints
@@ -78,8 +79,23 @@ def learn(
 ) -> Learned:
     """Choose, fit, calibrate, and account for it; without an account where there is nothing to validate on."""
     n_folds = choose_n_folds(problem.targets, problem.units, MOST_FOLDS)
-    if not n_folds:
-        return _unvalidated(problem, tried)
+    n_rows = problem.features.shape[0] * problem.features.shape[1]
+    with threads_for(n_rows):
+        if not n_folds:
+            return _unvalidated(problem, tried)
+        return _validated(problem, tried, classes, metric, budget, seed, n_folds, progress)
+
+
+def _validated(
+    problem: Problem,
+    tried: list[Candidate],
+    classes: tuple[str, ...],
+    metric: Averaging,
+    budget: Budget,
+    seed: int,
+    n_folds: int,
+    progress: Progress,
+) -> Learned:
     repeats = int(np.clip(round(PREDICTIONS_WANTED / len(problem.targets)), LEAST_REPEATS, MOST_REPEATS))
     folds = repeated_folds(problem.targets, problem.units, n_folds, repeats, stream(seed, "folds"))
     selection = select(problem, tried, folds, metric, budget, seed, progress)
