@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 GRAPH = "model.onnx"
 WEIGHTS = "weights.safetensors"
-BATCH_SIZE = 16
+BATCH_SIZE = 8  # doubled by mirrored copies; larger batches take memory and no less time
 UNFAMILIAR = 0.05  # share of familiar pictures that may be flagged by mistake
 DEFAULT_COVERAGE = 0.9
 
@@ -132,6 +132,8 @@ class Model:
         Raises:
             ImageError: for the first that cannot be read.
         """
+        if isinstance(inputs, str | Path):
+            raise UsageError("one path was given; a list of images was expected", str(inputs), "pass [path]")
         found = []
         with progress.track("predicting", len(inputs)) as done:
             for predictions, problems in self.stream(inputs, coverage, jobs):
@@ -190,7 +192,7 @@ class Model:
 
     @property
     def unfamiliar_level(self) -> float:
-        """Up to it an input is flagged: 5 %, or the least that so few training examples can show; 0 when there are none."""
+        """Up to it an input is flagged: 5 %, or the least that so few training examples can show; never without any."""
         return max(UNFAMILIAR, 1 / (len(self._familiar) + 1)) if len(self._familiar) else 0.0
 
     def _check_shapes(self) -> None:
@@ -239,8 +241,9 @@ def _references(folder: Path, manifest: Manifest) -> npt.NDArray[np.floating]:
         references = tensors_of(_sealed(folder, WEIGHTS, manifest))["reference.embedding"]
     except (SafetensorError, KeyError) as damage:
         raise ModelError(f"{WEIGHTS} is damaged ({damage})", str(folder), REMEDY) from damage
-    if references.ndim != 2:
-        raise ModelError(f"{WEIGHTS} holds references of shape {references.shape}", str(folder), REMEDY)
+    if references.ndim != 2 or not len(references) or not np.isfinite(references).all():
+        what = f"{WEIGHTS} holds references of shape {references.shape}, or not finite"
+        raise ModelError(what, str(folder), REMEDY)
     return references
 
 

@@ -36,8 +36,8 @@ def check_destination(out: Path) -> None:
         return
     inside = {entry.name for entry in out.iterdir()} if out.is_dir() and not out.is_symlink() else set()
     if inside - OURS and FILE_NAME in inside:
-        others = ", ".join(sorted(inside - OURS)[:5])
-        raise UsageError(f"the model folder holds other files: {others}", str(out), "move them, or choose another --out")
+        what = f"the model folder holds other files: {', '.join(sorted(inside - OURS)[:5])}"
+        raise UsageError(what, str(out), "move them, or choose another --out")
     if not out.is_dir() or out.is_symlink() or (inside and FILE_NAME not in inside):
         raise UsageError("something that is no model stands at the destination", str(out), "choose another --out")
 

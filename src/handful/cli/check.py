@@ -42,7 +42,9 @@ def check(
 
 
 def _write_csv(findings: list[dict[str, Any]], path: Path) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
+    from handful.core.files import replaced_file
+
+    with replaced_file(path) as file:
         writer = csv.writer(file)
         writer.writerow(("kind", "severity", "name", "message"))
         for finding in findings:

@@ -20,7 +20,7 @@ def demo(
     from handful.core.errors import UsageError
     from handful.tasks.demo_data import write_digits
 
-    if out.exists() and any(out.iterdir()) and not (out / "digits").is_dir():
+    if out.exists() and not (out.is_dir() and ((out / "digits").is_dir() or not any(out.iterdir()))):
         raise UsageError("the folder holds something else", str(out), "choose another --out")
     say(f"Writing scikit-learn's handwritten digits to {out / 'digits'}: 10 labelled of each,")
     say("1,000 unlabelled, the rest to test on.")

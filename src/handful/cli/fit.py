@@ -52,7 +52,7 @@ def fit(
         terminal.note(note)
     if splits.unlabelled is not None:
         terminal.note(f"{len(splits.unlabelled)} unlabelled photos are left aside: no recipe learns from them yet")
-    metrics = fit_images(splits, settings, data.name, terminal).save(out)
+    metrics = fit_images(splits, settings, data.resolve().name, terminal).save(out)
     if as_json:
         show_json(metrics)
     else:
@@ -72,22 +72,21 @@ def _report(metrics: dict[str, Any], out: Path) -> None:
         show(f"{finding['severity']}: {finding['message']}", indent=2)
     if findings:
         show()
-    score = metrics["score"]
+    score, majority = metrics["score"], metrics["majority"]
     if score:
-        name = score["metric"].replace("_", " ")
-        majority = metrics["majority"]
-        show(f"{name:18} {with_interval(score)}  (cross-validated)")
-        if metrics["test_score"]:
-            leaked = f", {metrics['test']['leaked']} leaked left out" if metrics["test"]["leaked"] else ""
-            show(f"{'on the test set':18} {with_interval(metrics['test_score'])}{leaked}")
-        show(f"{'always guessing':18} {percent(majority['value'])}  ({majority['class']})")
+        show(f"{score['metric'].replace('_', ' '):18} {with_interval(score)}  (cross-validated)")
     else:
-        show(f"no score: {metrics['score_missing']}")
+        show(f"no score: {metrics['score_missing']}", indent=2)
+    if metrics["test_score"]:
+        leaked = f", {metrics['test']['leaked']} leaked left out" if metrics["test"]["leaked"] else ""
+        show(f"{'on the test set':18} {with_interval(metrics['test_score'])}{leaked}")
+    show(f"{'always guessing':18} {percent(majority['value'])}  ({majority['class']})")
     show(f"{'recipe':18} {metrics['recipe']['description']}", indent=19)
-    show()
-    for line in table(_evidence(metrics["evidence"]), ("technique", "on", "gain, points", "verdict")):
-        show(line)
-    show()
+    if metrics["evidence"]:
+        show()
+        for line in table(_evidence(metrics["evidence"]), ("technique", "on", "gain, points", "verdict")):
+            show(line)
+        show()
     for answer in (metrics["learning_curve"] or {}).get("answers", []):
         show(f"for {100 * answer['target']:.0f} %: {answer['say']}", indent=2)
     show()

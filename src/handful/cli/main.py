@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import sys
 from typing import Any
 
@@ -13,10 +15,11 @@ from handful.core.errors import HandfulError
 # typer brings a click of its own from version 0.26 on; its exceptions are reached through the one that is public
 _Misuse: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 
+INTERRUPTED = 130  # what typer makes of Ctrl-C
+
 app = typer.Typer(
     help="From a handful of labelled examples to a small model you can trust.",
     add_completion=False,
-    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
@@ -27,19 +30,30 @@ for verb in (fit, evaluate, predict, compare, check, cache, demo):
 
 def run() -> None:
     """Entry point: every failure is one line on standard error and an exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files may be no text
+    if len(sys.argv) == 1:
+        sys.argv.append("--help")
     try:
         code = app(standalone_mode=False)
+        if code == INTERRUPTED:
+            code = _failed("interrupted; nothing was written", 1)
     except HandfulError as failure:
         code = _failed(str(failure), failure.exit_code)
     except _Misuse as misuse:
         verb = " ".join(word for word in sys.argv[1:2] if not word.startswith("-"))
-        code = _failed(f"{misuse.format_message()}; see handful {verb} --help".replace("  ", " "), 2)
+        code = _failed(f"{misuse.format_message().rstrip('.')}; see handful {verb} --help".replace("  ", " "), 2)
     except (KeyboardInterrupt, typer.Abort):
         code = _failed("interrupted; nothing was written", 1)
     except BrokenPipeError:
         code = 1  # whoever read our output has gone
-    except (OSError, MemoryError) as failure:
-        code = _failed(f"{failure or 'out of memory'}; nothing was written", 1)
+    except OSError as failure:
+        if failure.errno == errno.ENAMETOOLONG:
+            code = _failed(f"no such file or folder: the name is too long; {failure.filename}; check the path", 2)
+        else:
+            code = _failed(f"{failure}; nothing was written", 1)
+    except MemoryError:
+        code = _failed("out of memory; nothing was written; close other programs, or give smaller photos", 1)
     sys.exit(code or 0)
 
 

@@ -15,7 +15,7 @@ import typer
 from handful.core.progress import Progress
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on one line, nothing else.")]
-Seed = Annotated[int, typer.Option(help="Of everything random: same seed, same result.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of everything random: same seed, same result.")]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Threads that read images; all cores by default.")]
 Metric = Annotated[str, typer.Option(help="accuracy or balanced_accuracy.")]
 

@@ -6,7 +6,7 @@ import csv
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,7 +29,6 @@ def predict(
 ) -> None:
     """Name what is on photos: label, probability, prediction set, and whether to trust it."""
     from handful.bundle.model import load
-    from handful.core.errors import DataError
     from handful.core.words import count
     from handful.data.readers import read_inputs
 
@@ -47,12 +46,16 @@ def predict(
     else:
         for record in records:
             print(_line(record))  # noqa: T201 - one line an input, however long its path
-    if len(problems) == len(files):
-        raise DataError(f"none of the {len(files)} inputs can be read", problems[0]["input"], problems[0]["reason"])
 
 
 def _records(stream: Any, total: int, problems: list[dict[str, str]]) -> Iterator[dict[str, Any]]:
-    """One record a readable input, as they come; what cannot be read is named on standard error and noted."""
+    """One record a readable input, as they come; what cannot be read is named on standard error and noted.
+
+    Raises:
+        DataError: when nothing could be read.
+    """
+    from handful.core.errors import DataError
+
     with Terminal().track("predicting", total) as done:
         for predictions, failed in stream:
             for problem in failed:
@@ -61,20 +64,23 @@ def _records(stream: Any, total: int, problems: list[dict[str, str]]) -> Iterato
             if predictions:
                 yield from predictions.records()
             done(len(failed) + (len(predictions) if predictions else 0))
+    if len(problems) == total:
+        what = f"none of the {total} inputs can be read: {problems[0]['reason']}"
+        raise DataError(what, problems[0]["input"], "check that these are image files")
 
 
 def _print_json(records: Iterator[dict[str, Any]], problems: list[dict[str, str]]) -> None:
-    """One object on one line, written as the records come."""
+    """One object on one line, written as the records come; nothing when there are none."""
     out = sys.stdout
-    out.write('{"predictions": [')
     for at, record in enumerate(records):
-        out.write((", " if at else "") + json.dumps(record, ensure_ascii=False))
+        out.write((", " if at else '{"predictions": [') + json.dumps(record, ensure_ascii=False))
     out.write(f'], "problems": {json.dumps(problems, ensure_ascii=False)}}}\n')
 
 
 def _write_csv(records: Iterator[dict[str, Any]], path: Path) -> None:
-    with ExitStack() as stack:
-        file = sys.stdout if str(path) == "-" else stack.enter_context(path.open("w", newline="", encoding="utf-8"))
+    from handful.core.files import replaced_file
+
+    with nullcontext(sys.stdout) if str(path) == "-" else replaced_file(path) as file:
         writer = csv.DictWriter(file, FIELDS)
         writer.writeheader()
         for record in records:

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from handful.core.errors import JobError
 
@@ -55,6 +56,28 @@ def replaced_folder(path: Path) -> Iterator[Path]:
         raise disk_error(failure, path) from failure
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+@contextmanager
+def replaced_file(path: Path) -> Iterator[TextIO]:
+    """Fill a UTF-8 text; on success it takes the place of `path` by rename, on failure it vanishes.
+
+    Raises:
+        JobError: when the disk is full or not writable.
+    """
+    path = path.resolve()
+    plain = path.is_file() or not path.exists()  # a device or a pipe is written to, never replaced
+    temporary = path.with_name(f".writing-{os.getpid()}") if plain else path
+    try:
+        with temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+            yield file
+        if plain:
+            temporary.replace(path)
+    except OSError as failure:
+        raise disk_error(failure, path) from failure
+    finally:
+        if plain:
+            temporary.unlink(missing_ok=True)
 
 
 def _swap(fresh: Path, path: Path) -> None:

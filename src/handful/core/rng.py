@@ -6,6 +6,8 @@ import zlib
 
 import numpy as np
 
+from handful.core.errors import UsageError
+
 
 def stream(seed: int, *names: str | int) -> np.random.Generator:
     """A generator of its own for one named purpose.
@@ -19,5 +21,7 @@ def stream(seed: int, *names: str | int) -> np.random.Generator:
         >>> bool(stream(0, "folds", 1).random() == stream(0, "folds", 1).random())
         True
     """
+    if not isinstance(seed, int | np.integer) or seed < 0:
+        raise UsageError(f"a seed is a whole number from 0 on, got {seed!r}", "seed", "write 0, say")
     keys = [zlib.crc32(str(name).encode()) for name in names]
     return np.random.default_rng([seed, *keys])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
-LARGE = 2000  # rows or columns from which a second thread is worth its waiting
+LARGE = 4000  # rows or columns from which a second thread is worth its waiting
 
 
 @contextmanager

@@ -187,5 +187,8 @@ def _files_named(path: Path) -> list[Path]:
     if path.exists():
         return [path]
     anchor = Path(path.anchor)
-    matches = [file for file in anchor.glob(str(path.relative_to(anchor))) if file.is_file()]
+    try:
+        matches = [file for file in anchor.glob(str(path.relative_to(anchor))) if file.is_file()]
+    except ValueError as failure:  # such as a**b
+        raise DataError(f"no such file, and no pattern either: {failure}", str(path), "check the path") from failure
     return sorted(matches, key=lambda file: natural_key(str(file)))

@@ -52,7 +52,7 @@ def jeffreys(successes: float, n: float, level: float = 0.95) -> Interval:
     return Interval(share, min(share, float(low)), max(share, float(high)), round(n))
 
 
-def width_limits(n_per_class: Ints, level: float = 0.95) -> tuple[float, float]:
+def width_limits(n_per_class: Ints | Floats, level: float = 0.95) -> tuple[float, float]:
     """The narrowest and the widest interval that balanced accuracy can show: at 100 % and at 50 %.
 
     As many balanced examples as carry the same information as the unbalanced ones: c^2 / sum(1 / n_per_class).
@@ -73,6 +73,7 @@ def score_interval(
     rng: np.random.Generator,
     n_draws: int = 4000,
     level: float = 0.95,
+    worth: float = 1.0,
 ) -> Interval:
     """What a score measured on these examples says about all others of the same kind.
 
@@ -82,8 +83,10 @@ def score_interval(
         correct: In [0, 1], shape (n,); fractions where repeats of cross-validation were averaged.
         targets: Class indices, shape (n,).
         units: Examples that belong together, shape (n,).
+        worth: How much of an independent test example each unit is worth: 1 when the model was made without them all,
+            less in cross-validation.
     """
-    draws = mean_draws(correct, targets, units, metric, (0.0, 1.0), rng, n_draws)
+    draws = mean_draws(correct, targets, units, metric, (0.0, 1.0), rng, n_draws, worth)
     return around(float(example_weights(targets, metric) @ correct), draws, level, len(targets))
 
 
@@ -101,6 +104,7 @@ def mean_draws(
     anchors: Sequence[float],
     rng: np.random.Generator,
     n_draws: int,
+    worth: float = 1.0,
 ) -> Floats:
     """Draws of the mean of `values` from a Bayesian bootstrap over units that is calibrated at small n.
 
@@ -119,6 +123,7 @@ def mean_draws(
     Args:
         values: Shape (n,), within the range of the anchors.
         anchors: The values that are thought possible before any data.
+        worth: Multiplies the shape of every unit's weight, as if there were so many fewer units.
     Returns:
         Shape (n_draws,).
     """
@@ -129,7 +134,7 @@ def mean_draws(
     # units that look alike share one draw: k Gamma(a) sum to a Gamma(k a)
     alike, n_alike = np.unique(np.hstack([sizes, sums]), axis=0, return_counts=True)
     sizes, sums = np.split(alike, 2, axis=1)
-    shapes = n_alike * _weight_shapes(sizes > 0, n_units)
+    shapes = worth * n_alike * _weight_shapes(sizes > 0, n_units)
     class_shares = np.bincount(classes, weights=example_weights(targets, metric))
 
     def some_draws(n: int) -> Floats:

@@ -85,9 +85,7 @@ def span(rows: npt.NDArray[np.floating], weights: Floats | None = None) -> Span:
     """
     if rows.ndim != 2 or not np.isfinite(rows).all():
         raise DataError(f"features must be a finite matrix (rows, dimensions), got shape {rows.shape}")
-    root = np.ones(len(rows)) if weights is None else np.sqrt(weights / weights.mean())
-    mean = np.average(rows, axis=0, weights=root**2).astype(np.float64)
-    scaled = root[:, None] * (rows - mean)
+    root, mean, scaled = _scaled(rows, weights)
     if len(rows) <= rows.shape[1]:
         spectrum, basis = np.linalg.eigh(scaled @ scaled.T)
         kept = _significant(spectrum)
@@ -108,6 +106,33 @@ def ridge(space: Span, outputs: Floats, penalty: float) -> Linear:
     projected = space.basis.T @ (space.root[:, None] * (outputs - mean))
     weight = space.back @ ((np.sqrt(space.spectrum) / (space.spectrum + penalty))[:, None] * projected)
     return Linear(weight, mean - space.mean @ weight)
+
+
+def ridge_once(
+    rows: npt.NDArray[np.floating], outputs: Floats, relative_penalty: float, weights: Floats | None = None
+) -> Linear:
+    """Ridge regression with one penalty, by one Cholesky solve: a tenth of the price of a decomposition.
+
+    Args:
+        rows: Features, shape (n_rows, dim), fewer rows than dimensions or about as many.
+        outputs: Regression targets, shape (n_rows, n_outputs).
+        relative_penalty: Times the mean squared norm of a centred row.
+        weights: Positive row weights, shape (n_rows,); equal when None.
+    """
+    root, mean, scaled = _scaled(rows, weights)
+    output_mean = np.average(outputs, axis=0, weights=root**2)
+    gram = scaled @ scaled.T
+    penalty = relative_penalty * np.trace(gram) / len(gram)
+    gram[np.diag_indices_from(gram)] += max(penalty, np.finfo(np.float64).tiny)
+    weight = scaled.T @ np.linalg.solve(gram, root[:, None] * (outputs - output_mean))
+    return Linear(weight, output_mean - mean @ weight)
+
+
+def _scaled(rows: npt.NDArray[np.floating], weights: Floats | None) -> tuple[Floats, Floats, Floats]:
+    """Roots of the weights, the weighted mean, and the rows centred by it and scaled by the roots."""
+    root = np.ones(len(rows)) if weights is None else np.sqrt(weights / weights.mean())
+    mean = np.average(rows, axis=0, weights=root**2).astype(np.float64)
+    return root, mean, root[:, None] * (rows - mean)
 
 
 def held_out(space: Span, outputs: Floats, penalties: Iterable[float], blocks: Iterable[Index]) -> Floats:

@@ -22,6 +22,7 @@ PRIOR_LOGISTIC = -0.020
 PRIOR_BALANCED = 0.0
 
 MOST_ROWS = 4000  # rows of all views together: more views than that cost more than they give
+MOST_LOGISTIC = 300  # examples: beyond, refitting it for every fold costs more than all other recipes together
 IMBALANCED = 1.5  # largest class over smallest, from where weights are worth a try
 
 
@@ -69,6 +70,8 @@ def _combinations(backbone: Backbone, class_counts: list[int], may_mirror: bool,
         test_views = (0, 1) if may_mirror and 1 in rows else (0,)
         probe = Probe(layers, power, rows, test_views, "ridge", weight)
         yield Candidate(Recipe(backbone.name, probe), a + b + c + d)
+    if sum(class_counts) > MOST_LOGISTIC:
+        return
     prior = PRIOR_SEVERAL_DEPTHS + PRIOR_SQUARE_ROOT + PRIOR_LOGISTIC
     yield Candidate(Recipe(backbone.name, Probe(every, 0.5, head="logistic")), prior)
 

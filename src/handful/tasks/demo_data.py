@@ -9,17 +9,24 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from handful.core.errors import UsageError
+
 N_LABELLED, N_UNLABELLED = 10, 1000
+ABOUT = "readme-handful-demo.txt"  # readers pass it over; without it nothing here is ever removed
 ENLARGED = 8  # times: 8 x 8 pixels are too small to look at
 
 
 def write_digits(folder: Path) -> None:
     """Write `train/` (10 a class), `unlabelled/` (1,000) and `test/` (the rest) as PNG files; the same every time.
 
+    Raises:
+        UsageError: when the folder holds anything else than what this wrote before.
     Source: the test set of the UCI ML hand-written digits (Alpaydin and Kaynak 1998), bundled with scikit-learn.
     """
     from sklearn.datasets import load_digits
 
+    if folder.exists() and any(folder.iterdir()) and not (folder / ABOUT).is_file():
+        raise UsageError("the folder holds something else", str(folder), "choose another --out")
     digits = load_digits()
     order = np.random.default_rng(0).permutation(len(digits.target))
     seen = np.zeros(10, dtype=int)
@@ -29,6 +36,8 @@ def write_digits(folder: Path) -> None:
         seen[digits.target[row]] += 1
         (labelled if seen[digits.target[row]] <= N_LABELLED else rest).append(row)
     shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / ABOUT).write_text("Written by handful demo, which will write it anew.\n")
     for row in labelled:
         _write(folder / "train" / str(digits.target[row]), row, digits.images[row])
     for row in rest[:N_UNLABELLED]:

@@ -78,11 +78,12 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     def fit_folder(self, path: str | Path, test: str | Path | None = None, progress: Progress = SILENT) -> Self:
         """Fit on an image folder or a table, as `handful fit` does; `metrics_` then holds the test score too."""
         splits = read(path, test=test)
-        return self._fit(splits, np.array(splits.train.classes), Path(path).name, progress)
+        return self._fit(splits, np.array(splits.train.classes), Path(path).resolve().name, progress)
 
     def predict(self, X: Sequence[Any]) -> npt.NDArray[Any]:
         """The most probable label of each image."""
-        return np.asarray(self.classes_[self.judge(X).indices])
+        found = self.judge(X).indices
+        return np.asarray(self.classes_[found])
 
     def predict_proba(self, X: Sequence[Any]) -> Floats:
         """Calibrated probabilities, shape (n, n_classes)."""
@@ -91,7 +92,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     def judge(self, X: Sequence[Any], coverage: float = DEFAULT_COVERAGE) -> Predictions:
         """Everything the model says: probabilities, prediction sets, abstention, unfamiliarity."""
         check_is_fitted(self)
-        return self._model.predict(list(X), coverage, self.n_jobs)
+        return self._model.predict(X if isinstance(X, str | Path) else list(X), coverage, self.n_jobs)
 
     def evaluate(self, X: Sequence[Any], y: Sequence[Any], groups: Sequence[Any] | None = None) -> dict[str, Any]:
         """The score on labelled images, with its interval, as `handful evaluate` gives it."""

@@ -26,6 +26,7 @@ from handful.recipe.evidence import evidence
 from handful.recipe.recipe import Recipe
 from handful.recipe.selection import Problem, Selection, Trial, expected_best, select
 from handful.tasks.estimate import (
+    CROSS_VALIDATED,
     OutOfFold,
     majority,
     out_of_fold,
@@ -105,7 +106,9 @@ def _validated(
     alone = oof.probabilities
     if winner.recipe.adapt.head == "ridge":
         alone = oof.temperature.apply(rows.leave_one_out([winner.penalty])[0])
-    scores = score_sections(selection.corrected.correct, problem.targets, problem.units, classes, metric, seed)
+    scores = score_sections(
+        selection.corrected.correct, problem.targets, problem.units, classes, metric, seed, CROSS_VALIDATED
+    )
     conformal = conformal_scores(oof.single, problem.targets)
     sections = {
         **scores,
@@ -124,7 +127,7 @@ def _validated(
 def sample_sections(targets: Ints, classes: tuple[str, ...], metric: Averaging) -> dict[str, Any]:
     """The keys that the labels alone decide: counts, what guessing scores, how wide intervals of this size are."""
     counts = np.bincount(targets, minlength=len(classes))
-    narrowest, widest = width_limits(counts)
+    narrowest, widest = width_limits(CROSS_VALIDATED * counts.astype(np.float64))
     return {
         "n": len(targets),
         "classes": list(classes),
@@ -159,7 +162,7 @@ def _candidate_rows(selection: Selection, problem: Problem, metric: Averaging, s
     for at, trial in enumerate(selection.trials):
         correct = trial.correct(problem.targets).mean(axis=0)
         interval = score_interval(
-            correct, problem.targets, problem.units, metric, stream(seed, "candidate", at), n_draws=1000
+            correct, problem.targets, problem.units, metric, stream(seed, "candidate", at), 1000, worth=CROSS_VALIDATED
         )
         row = {"name": trial.recipe.brief(), **asdict(interval), "chosen": at == selection.chosen}
         rows.append({**row, "chosen_share": float(selection.corrected.chosen_share[at]), "seconds": trial.seconds})

@@ -20,7 +20,18 @@ from handful.evaluate.arrays import softmax
 from handful.evaluate.calibration import fit_scales
 from handful.evaluate.metrics import log_losses
 from handful.nn.backbone import Backbone
-from handful.nn.linear import PENALTIES, Floats, Linear, balanced_weights, blocks_of, held_out, one_hot, ridge, span
+from handful.nn.linear import (
+    PENALTIES,
+    Floats,
+    Linear,
+    balanced_weights,
+    blocks_of,
+    held_out,
+    one_hot,
+    ridge,
+    ridge_once,
+    span,
+)
 from handful.nn.logistic import held_out_logistic, logistic
 
 Targets = npt.NDArray[np.int64]
@@ -162,12 +173,16 @@ class ProbeRows:
         The rows are rotated into their own span first: that changes no prediction, and it is far smaller.
         """
         rotated = self.space.coordinates.reshape(len(self.targets), self.n_views, -1)
-        space = span(rotated[kept].reshape(len(kept) * self.n_views, -1), self._weights(self.targets[kept]))
-        penalty, row_targets = relative_penalty * space.unit_penalty, np.repeat(self.targets[kept], self.n_views)
+        rows, row_targets = (
+            rotated[kept].reshape(len(kept) * self.n_views, -1),
+            np.repeat(self.targets[kept], self.n_views),
+        )
         if self.probe.head == "logistic":
-            head = logistic(space, row_targets, self.n_classes, penalty)
+            space = span(rows)
+            head = logistic(space, row_targets, self.n_classes, relative_penalty * space.unit_penalty)
         else:
-            head = ridge(space, one_hot(row_targets, self.n_classes), penalty)
+            outputs, weights = one_hot(row_targets, self.n_classes), self._weights(self.targets[kept])
+            head = ridge_once(rows, outputs, relative_penalty, weights)
         return np.asarray(head(rotated[tested][:, self._at_test]).mean(axis=1))
 
     def _weights(self, targets: Targets) -> Floats | None:

@@ -1,0 +1,100 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from handful.data.splits import repeated_folds
+from handful.evaluate.comparison import nadeau_bengio
+from handful.evaluate.selection import Corrected
+from handful.recipe.evidence import evidence
+from handful.recipe.recipe import Recipe
+from handful.recipe.selection import Selection, Trial
+from handful.transfer.probe import Probe
+
+N = 40
+TARGETS = np.arange(N) % 2
+FOLDS = repeated_folds(TARGETS, np.arange(N), 5, 3, np.random.default_rng(0))
+PLAIN = Probe(("last",), 1.0)
+
+
+def trial(probe, share, prior=0.0, n_repeats=3, seed=0):
+    """Right on a random share of the examples, in every repeat on others."""
+    right = np.random.default_rng(seed).random((n_repeats, N)) < share
+    named = np.where(right, TARGETS, 1 - TARGETS)
+    return Trial(Recipe("net", replace(probe, penalty=share)), share, prior, np.eye(2)[named], 0.0)
+
+
+def selection(chosen, *others):
+    trials = (chosen, *others)
+    return Selection(trials, 0, Corrected(0.0, np.zeros(N), np.ones(len(trials)) / len(trials)), 0)
+
+
+def by_loop(with_it, without):
+    """Accuracy with minus accuracy without, repeat by repeat and fold by fold."""
+    differences = []
+    for repeat in range(min(len(with_it.scores), len(without.scores))):
+        row = []
+        for fold in range(5):
+            inside = [i for i in range(N) if FOLDS[repeat, i] == fold]
+            shares = [np.mean([t.scores[repeat, i].argmax() == TARGETS[i] for i in inside]) for t in (with_it, without)]
+            row.append(shares[0] - shares[1])
+        differences.append(row)
+    return np.array(differences)
+
+
+def test_a_gain_is_the_paired_difference_on_the_same_folds():
+    chosen, other = trial(replace(PLAIN, power=0.5), 0.9), trial(PLAIN, 0.6, seed=1)
+    (row,) = evidence(selection(chosen, other), FOLDS, TARGETS, "accuracy")
+    gain = nadeau_bengio(by_loop(chosen, other))
+    assert (row.technique, row.on) == ("square root of features", True)
+    assert row.gain == pytest.approx(100 * by_loop(chosen, other).mean())
+    assert (row.low, row.high) == pytest.approx((100 * gain.low, 100 * gain.high))
+
+
+def test_the_gain_of_what_was_left_off_is_still_with_minus_without():
+    chosen, other = trial(PLAIN, 0.9), trial(replace(PLAIN, head="logistic"), 0.6, n_repeats=2, seed=1)
+    (row,) = evidence(selection(chosen, other), FOLDS, TARGETS, "accuracy")
+    assert (row.technique, row.on) == ("logistic head", False)
+    assert row.gain == pytest.approx(100 * by_loop(other, chosen).mean())
+    assert row.gain < 0
+
+
+def test_the_nearest_counterpart_is_compared_whatever_the_others_score():
+    chosen = trial(Probe(("a", "b"), 0.5), 0.9)
+    near, far = trial(Probe(("last",), 0.5), 0.8, seed=1), trial(PLAIN, 0.2, prior=1.0, seed=2)
+    rows = {row.technique: row for row in evidence(selection(chosen, far, near), FOLDS, TARGETS, "accuracy")}
+    assert rows["several depths"].gain == pytest.approx(100 * by_loop(chosen, near).mean())
+    assert rows["square root of features"].gain == pytest.approx(100 * by_loop(chosen, far).mean())
+
+
+def test_among_equally_near_ones_the_usually_better_is_compared():
+    chosen = trial(replace(PLAIN, views=(0,)), 0.7)
+    two, six = (trial(replace(PLAIN, views=tuple(range(n))), 0.7, prior=n / 100, seed=n) for n in (2, 6))
+    (row,) = evidence(selection(chosen, two, six), FOLDS, TARGETS, "accuracy")
+    assert row.gain == pytest.approx(100 * by_loop(six, chosen).mean())
+
+
+def test_verdicts_help_hurt_and_cannot_tell():
+    def word(with_it, without):
+        chosen, other = trial(replace(PLAIN, power=0.5), with_it), trial(PLAIN, without, seed=1)
+        return evidence(selection(chosen, other), FOLDS, TARGETS, "accuracy")[0].verdict
+
+    assert [word(0.95, 0.3), word(0.3, 0.95), word(0.6, 0.6)] == ["helps", "hurts", "cannot tell"]
+
+
+def test_a_technique_without_a_counterpart_is_left_out():
+    assert evidence(selection(trial(PLAIN, 0.8)), FOLDS, TARGETS, "accuracy") == []
+    rows = evidence(selection(trial(PLAIN, 0.8), trial(PLAIN, 0.7, seed=1)), FOLDS, TARGETS, "accuracy")
+    assert rows == []
+
+
+def test_balanced_accuracy_weighs_the_classes_of_each_fold_equally():
+    targets = np.r_[np.zeros(30, int), np.ones(10, int)]
+    folds = repeated_folds(targets, np.arange(N), 5, 1, np.random.default_rng(0))
+    always_zero = Trial(Recipe("net", PLAIN), 1.0, 0.0, np.tile([1.0, 0.0], (1, N, 1)), 0.0)
+    perfect = Trial(Recipe("net", replace(PLAIN, power=0.5)), 1.0, 0.0, np.eye(2)[targets][None], 0.0)
+    gains = {
+        metric: evidence(selection(perfect, always_zero), folds, targets, metric)[0].gain
+        for metric in ("accuracy", "balanced_accuracy")
+    }
+    assert gains == pytest.approx({"accuracy": 25.0, "balanced_accuracy": 50.0})

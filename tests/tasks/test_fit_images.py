@@ -1,0 +1,209 @@
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from handful.bundle.model import load
+from handful.core.errors import DataError, ImageError, JobError, UsageError
+from handful.data.readers import Splits, from_arrays, read
+from handful.nn.embedded import EfficientNetLite0Backbone
+from handful.tasks import fit_images as room
+from handful.tasks import learn as learning
+from handful.tasks.fit_images import Settings, fit_images
+
+QUICK = Settings(budget="2fits")
+FEW = {"n": 4, "classes": ("blue", "red")}
+
+
+def finding(metrics, kind):
+    return next(found for found in metrics["audit"]["findings"] if found["kind"] == kind)
+
+
+def test_the_account_keeps_the_contract(fitted):
+    metrics = fitted.metrics
+    assert {"task", "n", "classes", "score", "scores", "test_score", "recipe", "evidence", "seconds"} <= metrics.keys()
+    assert (metrics["task"], metrics["n"], metrics["classes"]) == ("image classification", 24, ["blue", "green", "red"])
+    for name in ("accuracy", "balanced_accuracy"):
+        score = metrics["scores"][name]
+        assert score["metric"] == name
+        assert 0 <= score["low"] <= score["value"] <= score["high"] <= 1
+        assert score["n"] == 24
+    assert metrics["score"] == metrics["scores"]["accuracy"]
+    assert metrics["test_score"] == metrics["test"]["scores"]["accuracy"]
+    assert metrics["test_score"]["n"] == metrics["test"]["n"] == 12
+    for row in metrics["evidence"]:
+        assert row.keys() == {"technique", "on", "gain", "low", "high", "verdict"}
+        assert row["verdict"] in ("helps", "hurts", "cannot tell")
+        assert row["low"] <= row["gain"] <= row["high"]
+    assert [len(row["recall"]) for row in metrics["per_class"]] == [4] * 3
+    assert np.array(metrics["confusion"]).sum() == 24
+    assert json.loads(json.dumps(metrics, allow_nan=False)) == json.loads(json.dumps(metrics))
+
+
+def test_the_score_beats_guessing_on_pictures_that_can_be_told_apart(fitted):
+    assert fitted.metrics["score"]["low"] > fitted.metrics["majority"]["value"] == pytest.approx(1 / 3)
+    assert fitted.metrics["test_score"]["low"] > 1 / 3
+
+
+def test_the_model_folder_holds_the_account_and_predicts_as_was_measured(saved, fitted, photos):
+    written = json.loads((saved / "metrics.json").read_text(encoding="utf-8"))
+    assert written["model"] == str(saved)
+    assert written["model_bytes"] == (saved / "model.onnx").stat().st_size
+    assert written["score"] == json.loads(json.dumps(fitted.metrics["score"]))
+    test = read(photos).test
+    found = load(saved).predict(test.inputs)
+    assert np.mean(found.indices == test.targets) == pytest.approx(fitted.metrics["test_score"]["value"])
+    assert "image classification" in (saved / "README.md").read_text()
+    assert "<html" in (saved / "report.html").read_text(encoding="utf-8")
+
+
+def test_one_label_a_class_makes_a_model_without_a_score_and_says_why(tiny, write_photos, photos, tmp_path):
+    write_photos(tmp_path / "one", n=1)
+    fit = fit_images(read(tmp_path / "one", test=photos / "test"), QUICK)
+    assert fit.metrics["score"] is None
+    assert "a class has 1 independent example; a score needs two of every class" in fit.metrics["score_missing"]
+    assert fit.metrics["test_score"]["n"] == 12
+    metrics = fit.save(tmp_path / "model")
+    assert json.loads((tmp_path / "model" / "metrics.json").read_text())["score"] is None
+    assert metrics["evidence"] == []
+    found = load(tmp_path / "model").predict(sorted((photos / "test").glob("*/*.png")))
+    assert found.sets is None
+    assert np.mean(found.indices == np.repeat([0, 1, 2], 4)) > 1 / 3
+
+
+def test_one_group_alone_has_no_score_and_a_model_that_does_not_find_everything_strange(tiny, photos):
+    pictures = sorted((photos / "train").glob("*/*.png"))
+    data = from_arrays(pictures, [path.parent.name for path in pictures], ["one camera"] * 24)
+    fit = fit_images(Splits(data, None, None, ()), QUICK)
+    assert fit.metrics["score"] is None
+    assert not fit.model().predict(pictures[:3]).unfamiliar.any()
+
+
+def test_groups_and_repeats_are_never_split_across_folds(tiny, photos, tmp_path, monkeypatch):
+    dealt = []
+    repeated = learning.repeated_folds
+    monkeypatch.setattr(learning, "repeated_folds", lambda *given: dealt.append(repeated(*given)) or dealt[-1])
+    pictures = sorted((photos / "train").glob("*/*.png"))
+    shutil.copy(pictures[0], tmp_path / "again.png")
+    pictures.append(tmp_path / "again.png")
+    labels = [path.parent.name for path in pictures[:-1]] + ["blue"]
+    groups = np.r_[np.arange(24) // 2, 99]  # pairs, and a copy of the first that claims to be of another group
+    data = from_arrays(pictures, labels, groups)
+    metrics = fit_images(Splits(data, None, None, ()), QUICK).metrics
+    (folds,) = dealt
+    for row in folds:
+        assert all(len(set(row[groups == group])) == 1 for group in np.unique(groups))
+        assert row[24] == row[0] == row[1]
+    assert finding(metrics, "duplicate")["names"] == (str(pictures[0]), str(pictures[24]))
+
+
+def test_leaked_test_photos_are_counted_and_left_out(tiny, write_photos, photos, tmp_path):
+    shutil.copytree(photos, tmp_path / "leaky")
+    for name in ("blue", "red"):
+        shutil.copy(tmp_path / "leaky" / "train" / name / "0.png", tmp_path / "leaky" / "test" / name / "leak.png")
+    metrics = fit_images(read(tmp_path / "leaky"), QUICK).metrics
+    assert metrics["audit"]["n_leaked"] == metrics["test"]["leaked"] == 2
+    assert metrics["test_score"]["n"] == metrics["test"]["n"] == 12
+    assert [name.rpartition("/")[2] for name in finding(metrics, "leak")["names"]] == ["leak.png"] * 2
+
+
+def test_a_test_set_that_leaked_whole_gives_no_test_score(tiny, photos):
+    metrics = fit_images(read(photos / "train", test=photos / "train"), QUICK).metrics
+    assert metrics["test_score"] is None
+    assert metrics["audit"]["n_leaked"] == 24
+
+
+@pytest.fixture
+def spoilt(write_photos, tmp_path):
+    """Eight photos, and among them a text, an empty file and half a PNG."""
+    folder = write_photos(tmp_path / "spoilt", **FEW)
+    (folder / "blue" / "notes.txt").write_text("not a photo")
+    (folder / "red" / "empty.png").touch()
+    (folder / "red" / "half.png").write_bytes((folder / "red" / "0.png").read_bytes()[:700])
+    return folder
+
+
+def test_unreadable_files_are_named_counted_and_left_out(tiny, spoilt):
+    metrics = fit_images(read(spoilt), QUICK).metrics
+    assert metrics["n"] == 8
+    assert metrics["audit"]["n_unreadable"] == 3
+    assert {name.rpartition("/")[2] for name in finding(metrics, "unreadable")["names"]} == {
+        "notes.txt", "empty.png", "half.png",
+    }  # fmt: skip
+
+
+def test_strict_refuses_them(tiny, spoilt):
+    with pytest.raises(ImageError, match=r"not a PNG, .* image; .*notes\.txt; replace or remove it"):
+        fit_images(read(spoilt), Settings(strict=True))
+
+
+def test_a_class_of_which_nothing_can_be_read_is_named(tiny, spoilt):
+    for path in (spoilt / "red").iterdir():
+        path.write_text("broken")
+    with pytest.raises(
+        DataError, match="no image of this class can be read; red; repair its files or remove the class"
+    ):
+        fit_images(read(spoilt), QUICK)
+
+
+def test_the_same_seed_gives_the_same_bytes_whatever_the_number_of_jobs(tiny, fitted, photos):
+    again = [fit_images(read(photos), Settings(budget="40fits", jobs=jobs, cached=False)) for jobs in (1, 3)]
+    for fit in again:
+        assert fit.graph == fitted.graph
+        assert fit.manifest == fitted.manifest
+        np.testing.assert_array_equal(fit.tensors["reference.embedding"], fitted.tensors["reference.embedding"])
+        for key in ("score", "evidence", "learning_curve", "confusion", "test"):
+            assert json.dumps(fit.metrics[key]) == json.dumps(fitted.metrics[key])
+
+
+def test_another_seed_deals_other_folds_but_tells_much_the_same(tiny, fitted, photos):
+    metrics = fit_images(read(photos), Settings(budget="40fits", seed=1)).metrics
+    assert metrics["score"] != fitted.metrics["score"]
+    assert metrics["score"]["value"] == pytest.approx(fitted.metrics["score"]["value"], abs=0.15)
+
+
+def test_class_names_that_tell_left_from_right_are_never_mirrored(tiny, write_photos, tmp_path):
+    folder = write_photos(tmp_path / "signs", n=4, classes=("turn_left", "turn_right"))
+    assert fit_images(read(folder), Settings(budget="9fits")).metrics["recipe"]["test_views"] == (0,)
+
+
+def test_the_shipped_graph_must_be_what_was_measured(tiny, photos, monkeypatch):
+    honest = room.assemble_graph
+    monkeypatch.setattr(room, "assemble_graph", lambda learned, backbone: honest(_shifted(learned), backbone))
+    with pytest.raises(
+        JobError, match=r"the graph that would ship differs from what was measured by .*nothing was written"
+    ):
+        fit_images(read(photos), QUICK)
+
+
+def _shifted(learned):
+    return replace(learned, calibration=replace(learned.calibration, scale=0.1))
+
+
+def test_an_unknown_recipe_is_refused(photos):
+    with pytest.raises(UsageError, match="no recipe is called 'magic'; --recipe; use one of auto, probe"):
+        fit_images(read(photos), Settings(recipe="magic"))
+
+
+def test_a_fit_imports_no_torch_once_the_graph_is_cached(write_photos, tmp_path):
+    assert EfficientNetLite0Backbone().graph_bytes
+    folder = write_photos(tmp_path / "few", n=2, classes=("blue", "red"))
+    code = """
+import sys
+from handful.cli.main import run
+sys.argv = ["handful", "fit", sys.argv[1], "--out", sys.argv[2], "--budget", "1fits", "--json"]
+try:
+    run()
+finally:
+    heavy = {"torch", "sklearn", "transformers", "pandas", "torchvision"} & sys.modules.keys()
+    print(sorted(heavy), file=sys.stderr)
+"""
+    command = [sys.executable, "-c", code, str(folder), str(tmp_path / "model")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[-1] == "[]"
+    assert json.loads(done.stdout)["n"] == 4
