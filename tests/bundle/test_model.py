@@ -10,7 +10,7 @@ from PIL import Image
 from safetensors.numpy import load_file, save
 
 from handful.bundle.manifest import Manifest, read_manifest
-from handful.bundle.model import UNFAMILIAR, load, name_of
+from handful.bundle.model import BATCH_SIZE, UNFAMILIAR, load, name_of
 from handful.core.errors import ImageError, ModelError, UsageError
 from handful.evaluate.unfamiliar import nearest_distance
 
@@ -144,11 +144,11 @@ def test_predicting_says_which_input_is_broken_or_that_there_is_none(model, test
 def test_a_stream_names_the_broken_and_predicts_the_rest(model, tests, tmp_path):
     broken = tmp_path / "no.png"
     broken.write_bytes(b"")
-    inputs = [tests[0]] * 15 + [broken] + [broken] * 16 + [tests[1]]
+    inputs = [tests[0]] * (BATCH_SIZE - 1) + [broken] + [broken] * BATCH_SIZE + [tests[1]]
     batches = list(model.stream(inputs))
-    assert [0 if found is None else len(found) for found, _ in batches] == [15, 0, 1]
-    assert [len(problems) for _, problems in batches] == [1, 16, 0]
-    assert batches[0][1][0].row == 15
+    assert [0 if found is None else len(found) for found, _ in batches] == [BATCH_SIZE - 1, 0, 1]
+    assert [len(problems) for _, problems in batches] == [1, BATCH_SIZE, 0]
+    assert batches[0][1][0].row == BATCH_SIZE - 1
     assert batches[0][1][0].name == str(broken)
 
 

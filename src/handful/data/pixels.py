@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import stat
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
@@ -14,13 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
-from PIL.BmpImagePlugin import BmpImageFile
-from PIL.GifImagePlugin import GifImageFile
 from PIL.ImageFile import ImageFile
-from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
-from PIL.TiffImagePlugin import BITSPERSAMPLE, TiffImageFile
-from PIL.WebPImagePlugin import WebPImageFile
 
 from handful.core.errors import ImageError
 
@@ -30,14 +25,14 @@ Pixels: TypeAlias = npt.NDArray[np.uint8]
 
 # Chosen by their first bytes rather than by Image.open, whose own size check warns and raises at other sizes than
 # ours and can only be changed for the whole process.
-_FORMATS: dict[bytes, type[ImageFile]] = {
-    b"\xff\xd8\xff": JpegImageFile,
-    b"\x89PNG\r\n\x1a\n": PngImageFile,
-    b"BM": BmpImageFile,
-    b"II*\0": TiffImageFile,
-    b"MM\0*": TiffImageFile,
-    b"RIFF": WebPImageFile,
-    b"GIF8": GifImageFile,
+_FORMATS = {  # how a file begins, and Pillow's reader of it: imported when the first such file is met
+    b"\xff\xd8\xff": "Jpeg",
+    b"\x89PNG\r\n\x1a\n": "Png",
+    b"BM": "Bmp",
+    b"II*\0": "Tiff",
+    b"MM\0*": "Tiff",
+    b"RIFF": "WebP",
+    b"GIF8": "Gif",
 }
 
 # What Pillow raises when the bytes are not what they promised to be; its warnings too, where those are made errors.
@@ -106,7 +101,7 @@ def from_file(path: Path, size: int) -> Pixels:
 
 def _read(file: BinaryIO, where: str, size: int) -> Pixels:
     image = _header(file, where)
-    if isinstance(image, JpegImageFile):
+    if image.format == "JPEG":
         image.draft(None, (2 * size, 2 * size))
     with _naming_damage(where):
         image.load()
@@ -115,16 +110,23 @@ def _read(file: BinaryIO, where: str, size: int) -> Pixels:
 
 def _header(file: BinaryIO, where: str) -> ImageFile:
     magic = file.read(8)
-    reader = next((reader for start, reader in _FORMATS.items() if magic.startswith(start)), None)
-    if reader is None:
+    name = next((name for start, name in _FORMATS.items() if magic.startswith(start)), None)
+    if name is None:
         raise ImageError("not a PNG, JPEG, BMP, TIFF, WebP or GIF image", where, "convert it to PNG, or remove it")
     file.seek(0)
     with _naming_damage(where):
-        image = reader(file, where)
+        image = _reader(name)(file, where)
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise ImageError(f"{width} x {height} pixels; at most {MAX_PIXELS:,} are read", where, "shrink it")
     return image
+
+
+def _reader(name: str) -> Callable[[BinaryIO, str], ImageFile]:
+    """The reader of one format itself: `Image.open` tries all of them, and checks the size only process-wide."""
+    reader: Callable[[BinaryIO, str], ImageFile]
+    reader = getattr(importlib.import_module(f"PIL.{name}ImagePlugin"), f"{name}ImageFile")
+    return reader
 
 
 @contextmanager
@@ -141,7 +143,11 @@ def _naming_damage(where: str) -> Iterator[None]:
 
 def _has_deep_colour(image: ImageFile) -> bool:
     """Whether this is a TIFF of 16 bits per colour, of which Pillow keeps the upper 8."""
-    return isinstance(image, TiffImageFile) and image.mode == "RGB" and max(image.tag_v2.get(BITSPERSAMPLE, (8,))) == 16
+    if image.format != "TIFF" or image.mode != "RGB":
+        return False
+    from PIL.TiffImagePlugin import BITSPERSAMPLE
+
+    return bool(max(image.tag_v2.get(BITSPERSAMPLE, (8,))) == 16)  # type: ignore[attr-defined]
 
 
 def _deep_colour(file: BinaryIO, where: str) -> Pixels:
