@@ -180,6 +180,10 @@ def test_help_is_help(verb, handful):
             ["something that is no model stands at the destination", "choose another --out"],
         ),
         (
+            ["fit", "DATA", "--out", "INSIDE"],
+            ["the model would lie among the photos; ", "choose an --out elsewhere"],
+        ),
+        (
             ["predict", "MODEL", "DATA", "--coverage", "2"],
             ["a coverage lies between 0 and 1, got 2; --coverage; write 0.9"],
         ),
@@ -197,7 +201,13 @@ def test_help_is_help(verb, handful):
     ids=lambda value: " ".join(value) if isinstance(value, list) and value[0].islower() else "",
 )
 def test_bad_usage_is_one_clear_line(arguments, parts, handful, photos, saved, tmp_path):
-    places = {"DATA": photos, "OUT": tmp_path / "out", "MODEL": saved, "GONE": tmp_path / "gone"}
+    places = {
+        "INSIDE": photos / "model",
+        "DATA": photos,
+        "OUT": tmp_path / "out",
+        "MODEL": saved,
+        "GONE": tmp_path / "gone",
+    }
     handful(*(places.get(word, word) for word in arguments)).error(*parts)
     assert not (tmp_path / "out").exists()
 

@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -150,3 +152,10 @@ def test_a_seed_that_is_none_is_refused(pictures, tiny):
     for seed in (-1, None):
         with pytest.raises(UsageError, match=r"a seed is a whole number from 0 on, got .*; seed; write 0"):
             ImageClassifier(random_state=seed).fit(*pictures)
+
+
+def test_a_fitted_classifier_travels_to_another_process(quick, pictures):
+    model = quick.fit(*pictures)
+    expected = model.predict_proba(pictures[0][:3])
+    copy = pickle.loads(pickle.dumps(model))  # noqa: S301 - our own bytes
+    np.testing.assert_array_equal(copy.predict_proba(pictures[0][:3]), expected)

@@ -6,11 +6,13 @@ from typing import Annotated
 
 import typer
 
-from handful.cli.output import AsJson, show, show_json
+from handful.cli.output import AsJson, Seed, show, show_json
 
 
 def cache(
-    clear: Annotated[bool, typer.Option("--clear", help="Drop everything.")] = False, as_json: AsJson = False
+    clear: Annotated[bool, typer.Option("--clear", help="Drop everything.")] = False,
+    seed: Seed = 0,  # noqa: ARG001 - every verb has it; nothing here is random
+    as_json: AsJson = False,
 ) -> None:
     """Show or clear the features that are kept so that a second fit is quick."""
     from handful.data.cache import FeatureCache

@@ -40,12 +40,15 @@ def fit(
 ) -> None:
     """Make a model from labelled photos, with an honest score."""
     from handful.bundle.save import check_destination
+    from handful.core.errors import UsageError
     from handful.data.readers import read
     from handful.tasks.fit_images import TASK, Settings, fit_images
 
     _check_supported("--task", task, TASK.replace(" ", "-"))
     _check_supported("--engine", engine, "local")
     check_destination(out)
+    if out.resolve().is_relative_to(data.resolve()):
+        raise UsageError("the model would lie among the photos", str(out), "choose an --out elsewhere")
     settings = Settings(backbone, recipe, budget, checked_metric(metric), seed=seed, jobs=jobs, strict=strict)
     splits, terminal = read(data, test=test, unlabelled=unlabelled), Terminal()
     for note in splits.notes:

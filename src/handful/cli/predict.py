@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from handful.cli.output import AsJson, Jobs, Terminal, say
+from handful.cli.output import AsJson, Jobs, Seed, Terminal, say
 
 FIELDS = ("input", "label", "probability", "set", "abstain", "unfamiliar")
 
@@ -24,6 +24,7 @@ def predict(
         Path | None, typer.Option("--csv", help="Write a table instead; - for standard output.")
     ] = None,
     coverage: Annotated[float, typer.Option(help="How often the set should hold the truth.")] = 0.9,
+    seed: Seed = 0,  # noqa: ARG001 - every verb has it; nothing here is random
     jobs: Jobs = None,
     as_json: AsJson = False,
 ) -> None:

@@ -87,7 +87,8 @@ def score_interval(
             less in cross-validation.
     """
     draws = mean_draws(correct, targets, units, metric, (0.0, 1.0), rng, n_draws, worth)
-    return around(float(example_weights(targets, metric) @ correct), draws, level, len(targets))
+    value = round(float(example_weights(targets, metric) @ correct), 12)  # a sum of n shares of 1/n is 1
+    return around(value, draws, level, len(targets))
 
 
 def around(value: float, draws: Floats, level: float, n: int) -> Interval:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from handful.bundle.model import DEFAULT_COVERAGE, Predictions
+from handful.bundle.model import DEFAULT_COVERAGE, Model, Predictions
 from handful.bundle.save import check_destination
 from handful.core.progress import SILENT, Progress
 from handful.data.labels import label_name
@@ -91,12 +92,10 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
     def judge(self, X: Sequence[Any], coverage: float = DEFAULT_COVERAGE) -> Predictions:
         """Everything the model says: probabilities, prediction sets, abstention, unfamiliarity."""
-        check_is_fitted(self)
         return self._model.predict(X if isinstance(X, str | Path) else list(X), coverage, self.n_jobs)
 
     def evaluate(self, X: Sequence[Any], y: Sequence[Any], groups: Sequence[Any] | None = None) -> dict[str, Any]:
         """The score on labelled images, with its interval, as `handful evaluate` gives it."""
-        check_is_fitted(self)
         data = from_arrays(X, y, groups, self._model.classes)
         return evaluate_images(self._model, data, self.metric, self.random_state, self.n_jobs)
 
@@ -107,12 +106,22 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         self.metrics_ = self._fitted.save(out)
         return Path(out)
 
+    @cached_property
+    def _model(self) -> Model:
+        check_is_fitted(self)
+        return self._fitted.model()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the running session, which cannot be copied to another process; it is opened there again."""
+        state: dict[str, Any] = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "_model"}
+
     def _fit(self, splits: Splits, labels: npt.NDArray[Any], name: str, progress: Progress = SILENT) -> Self:
         settings = Settings(
             self.backbone, self.recipe, self.budget, self.metric, seed=self.random_state, jobs=self.n_jobs
         )
         self._fitted = fit_images(splits, settings, name, progress)
-        self._model = self._fitted.model()
+        self.__dict__.pop("_model", None)
         self.classes_, self.metrics_ = labels, self._fitted.metrics
         return self
 
