@@ -1,5 +1,5 @@
 # Every target sets up .venv by itself and then runs. `make PYTHON=python3.12 test` chooses another Python, and
-# `make test ARGS="-n 2"` hands arguments to pytest. (On two busy cores one process was the quicker: 149 s against 169.)
+# `make test ARGS="-n 2"` hands arguments to pytest. (On two cores one process was the quicker: 55 s against 59.)
 
 PYTHON ?= python3
 VENV := .venv

@@ -42,7 +42,7 @@ def test_the_description_names_every_setting_that_differs_from_the_plainest():
     plain = Recipe("net", Probe(("a",), 1.0))
     assert plain.describe() == "exact ridge on the last layer of net; one view of each example"
     words = {
-        "2 pooled depths": replace(plain.adapt, layers=("a", "b")),
+        "2 pooled layers": replace(plain.adapt, layers=("a", "b")),
         "to the power 0.5": replace(plain.adapt, power=0.5),
         "3 views": replace(plain.adapt, views=(0, 1, 2)),
         "mirrored": replace(plain.adapt, test_views=(0, 1)),

@@ -103,8 +103,18 @@ def _evidence(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
         (
             row["technique"],
             "on" if row["on"] else "off",
-            f"{row['gain']:+.1f} [{row['low']:+.1f}, {row['high']:+.1f}]",
+            f"{_signed(row['gain'])} [{_signed(row['low'])}, {_signed(row['high'])}]",
             row["verdict"],
         )
         for row in rows
     ]
+
+
+def _signed(points: float) -> str:
+    """Never -0.0.
+
+    Example:
+        >>> _signed(-0.04), _signed(3.14)
+        ('+0.0', '+3.1')
+    """
+    return f"{round(points, 1) + 0.0:+.1f}"

@@ -68,7 +68,7 @@ def squash(pixels: Pixels, size: int) -> Pixels:
     if inner != (width, height):
         pixels = np.asarray(cv2.resize(pixels, inner, interpolation=cv2.INTER_AREA), np.uint8)
     if inner != (size, size):
-        pixels = np.asarray(cv2.resize(pixels, (size, size), interpolation=cv2.INTER_CUBIC), np.uint8)
+        pixels = np.asarray(cv2.resize(pixels, (size, size), interpolation=cv2.INTER_LINEAR), np.uint8)
     return pixels
 
 

@@ -112,7 +112,8 @@ def labels_until(curve: LearningCurve, target: float, level: float = 0.9) -> Ans
     low, high = np.maximum(np.quantile(_labels(curve.draws, target), tails, method="nearest"), curve.n_now)
     if high > WIDEST * low or max(middle, high) > FURTHEST * curve.n_now:
         fewest = ceil(min(low, FURTHEST * curve.n_now))
-        return _silent(f"Cannot tell yet: {fewest} labels per class or many more; the curve is too short or too noisy.")
+        more = f"{fewest} labels per class or many more; " if fewest >= 2 * curve.n_now else ""
+        return _silent(f"Cannot tell yet: {more}the curve is too short or too noisy.")
     n, fewest, most = ceil(middle), ceil(min(low, middle)), ceil(max(high, middle))
     say = f"About {n} labels per class ({fewest} to {most}) would take the score to {_percent(1 - target)}."
     return Answer(n, fewest, most, say)

@@ -28,7 +28,7 @@ Floats = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
 
 RANK_TOLERANCE = 1e-10  # of the largest eigenvalue: below it a direction is rounding error
-PENALTIES = np.logspace(-4, 2, 13)  # relative to the mean squared norm of a centred row
+PENALTIES = np.logspace(-5, 2, 15)  # relative to the mean squared norm of a centred row
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ class Recipe:
     def describe(self) -> str:
         """One sentence in words."""
         probe = self.adapt
-        depth = "the last layer" if len(probe.layers) == 1 else f"{len(probe.layers)} pooled depths"
+        depth = "the last layer" if len(probe.layers) == 1 else f"{len(probe.layers)} pooled layers"
         root = "" if probe.power == 1 else f", features to the power {probe.power:g}"
         views = "one view" if len(probe.views) == 1 else f"{len(probe.views)} views"
         mirrored = ", averaged with the mirrored photo" if len(probe.test_views) > 1 else ""
@@ -56,7 +56,7 @@ class Recipe:
     def brief(self) -> str:
         """A few words, for tables and charts."""
         probe = self.adapt
-        parts = [probe.head, "1 depth" if len(probe.layers) == 1 else f"{len(probe.layers)} depths"]
+        parts = [probe.head, "1 layer" if len(probe.layers) == 1 else f"{len(probe.layers)} layers"]
         parts += ["square root"] if probe.power == 0.5 else []
         parts += ["1 view" if len(probe.views) == 1 else f"{len(probe.views)} views"]
         parts += ["equal weights"] if probe.class_weights == "balanced" else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from handful.report.figures import Figures, bounds, figure, has_interval, is_number, percent
+from handful.report.figures import Figures, bounds, estimate, figure, has_interval, is_number, percent
 
 _NOUNS = {"image classification": ("photo", "photos"), "text classification": ("text", "texts")}
 _METRICS = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "macro_f1": "macro F1"}
@@ -199,10 +199,10 @@ def conformal(row: Figures) -> str:
     """What prediction sets of one coverage look like here, or why there are none.
 
     Example:
-        >>> print(conformal({"coverage": 0.9, "available": True, "measured": 0.91, "mean_size": 1.3,
-        ...                  "single_share": 0.8}))
+        >>> print(conformal({"coverage": 0.9, "available": True, "mean_size": 1.3, "single_share": 0.8,
+        ...                  "measured": {"value": 0.91, "low": 0.89, "high": 0.93, "n": 697}}))
         Asked to be right 90 % of the time, the model answers with a set of classes: 1.3 on average, a single one in
-        80 % of cases. Measured on your examples, the truth was in the set 91 % of the time.
+        80 % of cases. On your test set the truth was in the set 91.0 % [89.0, 93.0], n = 697 of the time.
         >>> conformal({"coverage": 0.99, "available": False, "smallest_n": 99})
         'Sets that are right 99 % of the time are refused: they need at least 99 examples.'
     """
@@ -213,6 +213,6 @@ def conformal(row: Figures) -> str:
     size = f"{row['mean_size']:.1f} on average" if is_number(row.get("mean_size")) else "one or more"
     single = f", a single one in\n{percent(row['single_share'])} of cases" if is_number(row.get("single_share")) else ""
     text = f"Asked to be right {coverage} of the time, the model answers with a set of classes: {size}{single}."
-    if is_number(row.get("measured")):
-        text += f" Measured on your examples, the truth was in the set {percent(row['measured'])} of the time."
+    if has_interval(row.get("measured")):
+        text += f" On your test set the truth was in the set {estimate(row['measured'])} of the time."
     return text

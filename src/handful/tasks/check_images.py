@@ -57,4 +57,6 @@ def _with_suspects(data: Prepared, problem: Problem, seed: int) -> Prepared:
         Probe(every), problem.features, problem.backbone, problem.targets, problem.n_classes, problem.units
     )
     scores = rows.leave_one_out([rows.best_penalty()])[0]
-    return data.with_findings(*suspect_labels(cross_fitted(scores, problem.targets, folds[0]), data.train))
+    return data.with_findings(
+        *suspect_labels(cross_fitted(scores, problem.targets, folds[0], with_bias=False), data.train)
+    )

@@ -47,9 +47,12 @@ class OutOfFold:
 
 
 def out_of_fold(scores: Floats, targets: Ints, folds: Ints) -> OutOfFold:
-    """Calibrate scores of shape (n_repeats, n, n_classes)."""
-    repeats = [cross_fitted(each, targets, fold) for each, fold in zip(scores, folds, strict=False)]
-    return OutOfFold(np.mean(repeats, axis=0), repeats[0], fit_temperature(scores[0], targets))
+    """Calibrate scores of shape (n_repeats, n, n_classes).
+
+    By a temperature alone: a bias for each class would change the answers whose score was measured.
+    """
+    repeats = [cross_fitted(each, targets, fold, with_bias=False) for each, fold in zip(scores, folds, strict=False)]
+    return OutOfFold(np.mean(repeats, axis=0), repeats[0], fit_temperature(scores[0], targets, with_bias=False))
 
 
 def score_sections(
