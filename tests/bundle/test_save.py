@@ -59,8 +59,7 @@ def test_an_empty_folder_and_folders_that_are_not_there_yet_are_filled(fitted, t
     (tmp_path / "empty").mkdir()
     fitted.save(tmp_path / "empty")
     fitted.save(tmp_path / "a" / "b" / "c")
-    load(tmp_path / "empty")
-    load(tmp_path / "a" / "b" / "c")
+    assert load(tmp_path / "empty").classes == load(tmp_path / "a" / "b" / "c").classes == fitted.manifest.classes
 
 
 @pytest.mark.parametrize("after", [0, 2, 5], ids="after {} files".format)

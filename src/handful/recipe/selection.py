@@ -19,6 +19,7 @@ from handful.recipe.candidates import Candidate
 from handful.recipe.recipe import Recipe
 from handful.transfer.probe import ProbeRows
 
+WITH_REFIT = 3  # times what a recipe takes to try: what it takes if it wins, with refit, learning curve and report
 PRIOR_EXAMPLES = 100  # how many examples of its own a data set must bring to weigh as much as the prior
 
 
@@ -114,7 +115,7 @@ def select(
     trials: list[Trial] = []
     with progress.track("trying recipes", len(candidates)) as done:
         for candidate in candidates:
-            if trials and not budget.allows(max(trial.seconds for trial in trials)):
+            if trials and not budget.allows(WITH_REFIT * _expected_seconds(problem, candidate, trials[-1])):
                 break
             trials.append(try_recipe(problem, candidate, folds))
             budget.spend()
@@ -131,6 +132,18 @@ def select(
         criterion, correct, problem.targets, problem.units, metric, stream(seed, "choice"), choose=best_expected
     )
     return Selection(tuple(trials), chosen, corrected, len(candidates) - len(trials))
+
+
+def _expected_seconds(problem: Problem, candidate: Candidate, last: Trial) -> float:
+    """What trying a candidate will take, from what the last one took: a decomposition costs small^2 x large."""
+
+    def work(recipe: Recipe) -> int:
+        columns = problem.backbone.columns(recipe.adapt.layers)
+        n_rows = len(problem.targets) * len(recipe.adapt.views)
+        small, large = sorted((n_rows, sum(column.stop - column.start for column in columns)))
+        return int(small**2 * large)
+
+    return last.seconds * work(candidate.recipe) / work(last.recipe)
 
 
 def try_recipe(problem: Problem, candidate: Candidate, folds: npt.NDArray[np.int64]) -> Trial:
