@@ -12,7 +12,7 @@ about = json.loads((folder / "handful.json").read_text(encoding="utf-8"))
 session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
 
 size, rgb = about["size"], cv2.cvtColor(cv2.imread(photo), cv2.COLOR_BGR2RGB)
-way = cv2.INTER_AREA if min(rgb.shape[:2]) >= size else cv2.INTER_CUBIC  # shrink by area, grow by curves
+way = cv2.INTER_AREA if min(rgb.shape[:2]) >= size else cv2.INTER_LINEAR  # as handful does
 pixels = cv2.resize(rgb, (size, size), interpolation=way)[None]  # (1, size, size, 3), uint8, squashed to a square
 (probabilities,) = session.run(["probabilities"], {"pixels": pixels})
 

@@ -567,3 +567,17 @@ def test_predicting_loads_nothing_that_is_not_needed(saved, photos):
     found = imported(code, "predict", saved, photos / "test" / "red")
     assert {"numpy", "onnxruntime"} <= found
     assert not found & (HEAVY | {"onnx", "jinja2", "matplotlib"})
+
+
+def test_an_interrupt_in_the_middle_of_an_import_is_one_line_too(monkeypatch, capsys):
+    def half_imported(**_):
+        raise ImportError("initialization failed") from KeyboardInterrupt()
+
+    monkeypatch.setattr("handful.cli.main.app", half_imported)
+    with pytest.raises(SystemExit, match="1"):
+        run()
+    assert capsys.readouterr().err == "error: interrupted; nothing was written\n"
+
+
+def test_the_version_is_that_of_the_package(handful):
+    assert handful("--version").out.startswith("handful ")

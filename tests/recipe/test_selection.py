@@ -77,12 +77,6 @@ def test_a_prior_decides_between_equals_and_data_overrule_it(problem, folds, tin
     assert unequal.chosen == 0
 
 
-def test_a_budget_of_time_is_a_ceiling_and_one_recipe_is_always_tried(problem, folds, tried):
-    selection = select(problem, tried, folds, "accuracy", Budget(seconds=1e-6), 0)
-    assert len(selection.trials) == 1
-    assert selection.n_skipped == len(tried) - 1
-
-
 @pytest.mark.parametrize("k", [1, 4])
 def test_a_budget_of_k_fits_tries_the_k_cheapest(k, problem, folds, tried):
     selection = select(problem, tried, folds, "accuracy", Budget(fits=k), 0)

@@ -140,10 +140,18 @@ def test_a_better_model_wins_and_the_sign_follows_the_order(model, worse, test):
     json.dumps(forth, allow_nan=False)
 
 
-def test_leaks_are_counted_and_both_models_still_see_the_same_photos(model, worse, photos):
-    result = compare_images(model, worse, read(photos).train)
-    assert result["leaked"] == [24, 24]
-    assert result["n"] == 24
+def test_leaks_of_either_model_are_left_out_and_both_see_the_same_photos(model, worse, photos, test):
+    with pytest.raises(DataError, match=r"all 24 examples are ones the model was made from; .*; give new ones"):
+        compare_images(model, worse, read(photos).train)
+    seen = read(photos).train
+    mixed = from_arrays(
+        [*test.inputs, seen.inputs[0]],
+        [test.classes[i] for i in [*test.targets, seen.targets[0]]],
+        classes=test.classes,
+    )
+    result = compare_images(model, worse, mixed)
+    assert result["leaked"] == [1, 1]
+    assert result["n"] == len(test)
 
 
 def test_models_of_different_classes_are_not_compared(tiny, model, write_photos, test, tmp_path):

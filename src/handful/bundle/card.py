@@ -34,7 +34,8 @@ The whole account is in `report.html` (for people) and `metrics.json` (for progr
     handful predict FOLDER photo.jpg
 
 or, with ONNX Runtime alone: `model.onnx` takes `pixels`, uint8 RGB of shape
-(n, {manifest.size}, {manifest.size}, 3), and gives calibrated `probabilities`.
+(n, {manifest.size}, {manifest.size}, 3), and gives calibrated `probabilities`. Squash photos to that square: by area
+averaging when they shrink, bilinearly when they grow.
 
 ## Limits
 

@@ -39,7 +39,7 @@ def compare(
     labelled = read_test(data, models[0].classes)
     result = compare_images(*models, labelled, checked_metric(metric), seed, jobs, Terminal())
     if any(result["leaked"]):
-        say(f"warning: the models were made from {' and '.join(map(str, result['leaked']))} of these photos")
+        say(f"warning: left out photos the models were made from: {' and '.join(map(str, result['leaked']))}")
     if as_json:
         show_json(result)
         return

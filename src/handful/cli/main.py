@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import sys
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -23,6 +23,25 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from handful.core.versions import versions
+
+        print(f"handful {versions()['handful']}")  # noqa: T201 - the face speaks here
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """From a handful of labelled examples to a small model you can trust."""
+
+
 for verb in (fit, evaluate, predict, compare, check, cache, demo):
     name = verb.__name__.rpartition(".")[2]
     app.command(name)(getattr(verb, name))
@@ -52,6 +71,10 @@ def run() -> None:
             code = _failed(f"no such file or folder: the name is too long; {failure.filename}; check the path", 2)
         else:
             code = _failed(f"{failure}; nothing was written", 1)
+    except ImportError as failure:
+        if not isinstance(failure.__cause__ or failure.__context__, KeyboardInterrupt):
+            raise
+        code = _failed("interrupted; nothing was written", 1)  # in the middle of importing a library
     except MemoryError:
         code = _failed("out of memory; nothing was written; close other programs, or give smaller photos", 1)
     sys.exit(code or 0)

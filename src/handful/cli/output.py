@@ -82,7 +82,6 @@ def show(line: str = "", indent: int = 0) -> None:
         subsequent_indent=" " * indent,
         break_long_words=False,
         break_on_hyphens=False,
-        drop_whitespace=False,
     )
     print("\n".join(part.rstrip() for part in wrapped))  # noqa: T201 - the face speaks here
 

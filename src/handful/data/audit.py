@@ -130,7 +130,8 @@ def _contradictions(readable: Dataset, decoded: Decoded, units: npt.NDArray[np.i
     unit, n_labels = np.unique(pairs[:, 0], return_counts=True)
     places = np.flatnonzero(np.isin(units, unit[n_labels > 1])).tolist()
     if places:
-        message = f"the same picture under different labels: {count(len(places), 'training image')}; correct the labels"
+        shown = _few([readable.name(place) for place in places])
+        message = f"the same picture under different labels: {shown}; correct the labels"
         yield _about("contradiction", "problem", message, readable, decoded, places)
 
 
@@ -177,7 +178,7 @@ def _leaks(test: HeldOut) -> Iterator[Finding]:
     )
     for places, kind, severity, how in kinds:
         if places:
-            message = f"{how}: {count(len(places), 'test image')}; left out of the score, which they would flatter"
+            message = f"{how}: {count(len(places), 'test image')}; left out of the score"
             yield _about(kind, severity, message, test.data.take(test.decoded.rows), test.decoded, sorted(places))
 
 

@@ -102,7 +102,7 @@ def labels_until(curve: LearningCurve, target: float, level: float = 0.9) -> Ans
     """How many labels per class until the error is as low as `target`, a fraction; never guessed from afar."""
     error = float(_errors(curve.law[None], np.array([curve.n_now]))[0, 0])
     if error <= target:
-        say = f"Already reached: about {_percent(1 - error)} with {curve.n_now} labels per class."
+        say = f"Already reached, as far as these examples can tell: about {_percent(1 - error)}."
         return Answer(curve.n_now, curve.n_now, curve.n_now, say)
     tails = [(1 - level) / 2, (1 + level) / 2]
     floor = float(np.quantile(curve.draws[:, 0], tails[0]))

@@ -20,11 +20,17 @@ def next_steps(metrics: Figures) -> list[str]:
         _leak(metrics),
         _labels(metrics),
         *_weak_classes(metrics),
-        *(f"Label more. {curve_answer(answer)}" for answer in answers[:1] if is_number(answer.get("n_per_class"))),
+        *[f"Label more. {curve_answer(answer)}" for answer in answers if _is_ahead(answer)][:1],
     ]
     return [step for step in steps if step] or [
         f"Try the model on {noun(metrics)} taken on another day, and check the answers by eye."
     ]
+
+
+def _is_ahead(answer: Figures) -> bool:
+    """Whether it says how many labels more; what is reached already is none."""
+    known = is_number(answer.get("n_per_class")) and is_number(answer.get("high"))
+    return bool(known and answer["high"] > (answer.get("low") or 0))
 
 
 def _findings(metrics: Figures) -> str:
@@ -79,7 +85,9 @@ def limits(metrics: Figures) -> list[str]:
         "heed the flag for unfamiliar inputs.",
     ]
     if metrics.get("conformal"):
-        said.append("The coverage of prediction sets was measured on these examples; it is not guaranteed elsewhere.")
+        said.append(
+            f"Prediction sets hold the truth as often as asked on average over {many} like these, not for each kind."
+        )
     if is_number(n) and n < 200:
         said.append(f"{n} examples are few: two models whose intervals overlap may be equally good.")
     return said

@@ -28,7 +28,8 @@ class Tested:
     """Predictions for labelled examples.
 
     Args:
-        targets: Class indices of what could be read, shape (n,).
+        rows: Which of the examples these are, ascending, shape (n,).
+        targets: Class indices, shape (n,).
         units: What is drawn together, shape (n,).
         probabilities: Shape (n, n_classes).
         covered: Whether the truth was in the prediction set, shape (n,); None when the model promises no sets.
@@ -38,6 +39,7 @@ class Tested:
         problems: What could not be read.
     """
 
+    rows: Ints
     targets: Ints
     units: Ints
     probabilities: Floats
@@ -101,10 +103,14 @@ def compare_images(
             f"the models know different classes: {', '.join(first.classes)} and {', '.join(second.classes)}",
             remedy="compare models of the same classes",
         )
-    tested = [predict_labelled(model, data, jobs, False, progress, keep_leaks=True) for model in (first, second)]
-    targets = tested[0].targets
-    correct = [(each.probabilities.argmax(axis=1) == targets).astype(np.float64) for each in tested]
-    units = tested[0].units
+    tested = [predict_labelled(model, data, jobs, False, progress) for model in (first, second)]
+    shared = np.intersect1d(tested[0].rows, tested[1].rows)
+    if not len(shared):
+        raise DataError("every example is one that a model was made from", data.name(0), "give new ones")
+    places = [np.searchsorted(each.rows, shared) for each in tested]
+    targets, units = tested[0].targets[places[0]], tested[0].units[places[0]]
+    answers = [each.probabilities[place].argmax(axis=1) for each, place in zip(tested, places, strict=True)]
+    correct = [(answer == targets).astype(np.float64) for answer in answers]
     scores = [score_sections(right, targets, units, first.classes, metric, seed)["score"] for right in correct]
     difference = paired_difference(correct[0], correct[1], targets, units, metric, stream(seed, "compare"))
     low, high = 100 * difference.low, 100 * difference.high
@@ -116,20 +122,14 @@ def compare_images(
         "first": {"model": first.name, **scores[0]},
         "second": {"model": second.name, **scores[1]},
         "difference": {"value": 100 * difference.value, "low": low, "high": high},
-        "agreement": _share(tested[0].probabilities.argmax(axis=1) == tested[1].probabilities.argmax(axis=1)),
+        "agreement": _share(answers[0] == answers[1]),
         "leaked": [each.n_leaked for each in tested],
         "verdict": verdict,
     }
 
 
-def predict_labelled(
-    model: Model, data: Dataset, jobs: int | None, strict: bool, progress: Progress, keep_leaks: bool = False
-) -> Tested:
-    """Predict labelled examples in batches; leaves out what cannot be read and what the model was made from.
-
-    Args:
-        keep_leaks: Only count the latter: two models are compared on the same examples.
-    """
+def predict_labelled(model: Model, data: Dataset, jobs: int | None, strict: bool, progress: Progress) -> Tested:
+    """Predict labelled examples in batches; leaves out what cannot be read and what the model was made from."""
     if data.targets is None:
         raise DataError("these examples have no labels", remedy="give labelled examples")
     rows: list[Ints] = []
@@ -149,7 +149,7 @@ def predict_labelled(
     read = np.concatenate(rows)
     probabilities, embedding = (np.concatenate(column) for column in zip(*parts, strict=True))
     leaked = model.nearest(embedding) < SAME
-    kept = np.full(len(read), True) if keep_leaks else ~leaked
+    kept = ~leaked
     if not kept.any():
         raise DataError(f"all {len(read)} examples are ones the model was made from", data.name(0), "give new ones")
     judged = model.judge(probabilities[kept], embedding[kept], [""] * int(kept.sum()))
@@ -158,6 +158,7 @@ def predict_labelled(
     groups = None if data.groups is None else data.groups[read[kept]]
     units = np.arange(len(targets)) if groups is None else np.unique(groups, return_inverse=True)[1]
     return Tested(
+        read[kept],
         targets,
         units,
         judged.probabilities,

@@ -31,7 +31,7 @@ def suspect_labels(probabilities: Floats, part: Part) -> Iterator[Finding]:
     guesses = probabilities.argmax(axis=1)
     first = found[0]
     message = (
-        f"likely wrong: {count(len(found), 'label')}; the model, not having seen them, is sure of another class; "
+        f"likely wrong: {count(len(found), 'label')}; a model that has not seen the example is sure of another class; "
         f"first {part.data.name(int(first))}, labelled {part.data.classes[part.targets[first]]}, "
         f"looks like {part.data.classes[guesses[first]]}"
     )
