@@ -54,7 +54,7 @@ def run() -> None:
     if len(sys.argv) == 1:
         sys.argv.append("--help")
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="handful", standalone_mode=False)
         if code == INTERRUPTED:
             code = _failed("interrupted; nothing was written", 1)
     except HandfulError as failure:

@@ -78,18 +78,18 @@ def read_test(path: str | Path, classes: Sequence[str]) -> Dataset:
     return _dataset(_test_records(Path(path)), tuple(classes), str(path))
 
 
-def read_inputs(arguments: Sequence[str | Path]) -> list[Path]:
+def read_inputs(arguments: Sequence[str | Path]) -> list[str]:
     """List the files that these files, folders and patterns such as `photos/*.jpg` name, each once.
 
     Raises:
         DataError: when one of them names nothing.
     """
-    files: dict[Path, None] = {}
+    files: dict[str, None] = {}  # names, not `Path`s: a pool may have millions, and a `Path` takes a kilobyte
     for argument in arguments:
         found = _files_named(Path(argument))
         if not found:
             raise DataError("no such file, folder or pattern, or nothing in it", str(argument), "check the path")
-        files.update(dict.fromkeys(found))
+        files.update(dict.fromkeys(map(str, found)))
     if not files:
         raise DataError("no inputs were named", remedy="name image files or folders")
     return list(files)
