@@ -1,1 +1,1 @@
-"""Views of an image: matrices, multiplied, applied in one warp."""
+"""Data augmentation: a policy draws matrices, every image is warped once and recoloured once."""

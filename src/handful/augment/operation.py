@@ -1,0 +1,150 @@
+"""What can happen to an image: a function that adds one thing to a draw, how strongly, and how often.
+
+    @operation("rotate", usual=15, reach=both_ways, limits=(-180, 180), unit=" degrees", widest=135)
+    def rotate(so_far: Draw, degrees: float, rng: np.random.Generator) -> Draw:
+        ...
+
+makes `rotate` a `Kind`; `rotate(15)` is an `Operation` of it: turn by -15 to 15 degrees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from handful.augment.draw import Draw
+from handful.core.errors import UsageError
+
+Range = tuple[float, float]
+Drawing = Callable[[Draw, float, np.random.Generator], Draw]
+
+
+def both_ways(x: float) -> Range:
+    """15 stands for -15 to 15."""
+    return (-x, x)
+
+
+def from_nothing(x: float) -> Range:
+    """0.2 stands for 0 to 0.2."""
+    return (0.0, x)
+
+
+def exactly(x: float) -> Range:
+    """0.8 stands for 0.8."""
+    return (x, x)
+
+
+def up_to(top: float) -> Callable[[float], Range]:
+    """0.5 stands for 0.5 to `top`."""
+    return lambda x: (x, top)
+
+
+@dataclass(frozen=True, eq=False)
+class Kind:
+    """A kind of operation; calling it makes one.
+
+    Args:
+        name: In policies written as text.
+        draw: Adds it, of a given amount, to a draw.
+        usual: The amount where none is given; None for what has no amount and only a probability.
+        reach: The range that a single number stands for.
+        limits: Of the amount.
+        unit: Of the amount, for messages.
+        widest: The range that TrivialAugment draws from; None leaves it out there.
+        mirrors: Left may become right.
+        overturns: Up may become down.
+        recolours: Colours may turn into others.
+    """
+
+    name: str
+    draw: Drawing
+    usual: float | None = None
+    reach: Callable[[float], Range] = exactly
+    limits: Range = (0.0, 1.0)
+    unit: str = ""
+    widest: Range | None = None
+    mirrors: bool = False
+    overturns: bool = False
+    recolours: bool = False
+
+    def __call__(self, amount: float | Range | None = None, probability: float | None = None) -> Operation:
+        """An operation of this kind.
+
+        Args:
+            amount: A range, or a number that stands for one; for a kind without amounts, its probability.
+            probability: How often, 0 to 1; 1 when None.
+        """
+        if self.usual is None:
+            share = probability if amount is None else amount
+            return Operation(self, 0.0, 0.0, 1.0 if share is None else share)  # type: ignore[arg-type]
+        amount = self.usual if amount is None else amount
+        low, high = amount if isinstance(amount, tuple) else self.reach(amount)
+        return Operation(self, float(low), float(high), 1.0 if probability is None else probability)
+
+    def __reduce__(self) -> str:
+        return self.draw.__name__  # pickled by its name in its module, as a function is
+
+
+def operation(name: str, **about: Any) -> Callable[[Drawing], Kind]:
+    """Make a function that draws the `Kind` of operation that it draws."""
+
+    def kind(draw: Drawing) -> Kind:
+        made = Kind(name, draw, **about)
+        object.__setattr__(made, "__doc__", draw.__doc__)
+        object.__setattr__(made, "__module__", draw.__module__)
+        return made
+
+    return kind
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One thing that happens to an image with a probability, and with an amount drawn evenly from a range.
+
+    Args:
+        kind: What happens.
+        low, high: The range of the amount.
+        probability: How often, 0 to 1.
+    Raises:
+        UsageError: when the amount or the probability is out of its range; it names the operation and the value.
+    """
+
+    kind: Kind
+    low: float
+    high: float
+    probability: float = 1.0
+
+    def __post_init__(self) -> None:
+        name, limits = self.kind.name, self.kind.limits
+        if not (isinstance(self.probability, float | int) and 0 <= self.probability <= 1):
+            raise UsageError(f"{name} has the probability {self.probability!r}, expected 0 to 1", "policy")
+        if self.kind.usual is not None and not limits[0] <= self.low <= self.high <= limits[1]:
+            expected = f"expected {limits[0]:g} to {limits[1]:g}{self.kind.unit}, the lower one first"
+            raise UsageError(f"{name} has the amount {self._amount}, {expected}", "policy", f"usual is {self.kind()}")
+
+    def __call__(self, so_far: Draw, rng: np.random.Generator) -> Draw:
+        """The draw with this operation in it, or, as its probability has it, as it was."""
+        if rng.random() >= self.probability:
+            return so_far
+        return self.kind.draw(so_far, rng.uniform(self.low, self.high), rng)
+
+    def __str__(self) -> str:
+        if self.kind.usual is None:
+            return f"{self.kind.name}={self.probability!r}"
+        often = "" if self.probability == 1 else f"@{self.probability!r}"
+        return f"{self.kind.name}={self._amount}{often}"
+
+    @property
+    def _amount(self) -> str:
+        """The shortest text that stands for the range."""
+        for single in (self.high, self.low):
+            if self.kind.reach(single) == (self.low, self.high):
+                return _number(single)
+        return f"{_number(self.low)}..{_number(self.high)}"
+
+
+def _number(x: float) -> str:
+    return f"{x:g}" if float(f"{x:g}") == x else repr(x)

@@ -1,0 +1,153 @@
+"""One warp: all geometry of a draw in one resampling, and everything on the image through the same matrix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from handful.augment.matrices import IDENTITY, Matrix, Points, moved_points, scaling, shifting, stretch
+from handful.core.errors import DataError
+
+Border = Literal["reflect", "replicate", "constant"]
+Array = npt.NDArray[Any]
+
+BORDERS = {"reflect": cv2.BORDER_REFLECT_101, "replicate": cv2.BORDER_REPLICATE, "constant": cv2.BORDER_CONSTANT}
+LONGEST = 32_766  # of a side, in pixels: OpenCV warps with 16-bit coordinates
+MARGIN = 2  # pixels around the part that is seen, for interpolation
+PASSES = 20  # of the fixed point that inverts an elastic field; each halves the error or better
+
+
+@dataclass(frozen=True, eq=False)
+class Warp:
+    """Where every pixel comes from.
+
+    Args:
+        source: Width and height of the image that comes in.
+        target: Width and height of the image that goes out.
+        matrix: Source to target coordinates, shape (3, 3).
+        border: What lies beyond the edge: the image mirrored, its last pixels, or black.
+        field: An elastic displacement, in fractions of the target's sides, on a coarse grid over the target, shape
+            (rows, columns, 2): the picture of a point p of the matrix stands where p' + field(p') = p.
+    """
+
+    source: tuple[int, int]
+    target: tuple[int, int]
+    matrix: Matrix
+    border: Border = "reflect"
+    field: npt.NDArray[np.float32] | None = None
+
+    def then(self, matrix: Matrix, target: tuple[int, int] | None = None) -> Warp:
+        """This warp and after it another one, which may change the size."""
+        return replace(self, matrix=matrix @ self.matrix, target=target or self.target)
+
+    @property
+    def mirrors(self) -> bool:
+        """Whether left and right change places."""
+        return bool(np.linalg.det(self.matrix) < 0)
+
+    def image(self, pixels: Array) -> Array:
+        """The image, resampled once; shape (height, width) or (height, width, channels), the input is untouched."""
+        self._check(pixels)
+        if self._is_identity:
+            return pixels.copy()
+        part, matrix = self._part(pixels)
+        part, matrix = self._reduced(part, matrix)
+        return self._resampled(part, matrix, cv2.INTER_LINEAR, BORDERS[self.border])
+
+    def mask(self, mask: Array) -> Array:
+        """Class or instance indices: the nearest one, and 0 where nothing was."""
+        self._check(mask)
+        if self._is_identity:
+            return mask.copy()
+        return self._resampled(mask, self.matrix, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT)
+
+    def points(self, points: Points) -> Points:
+        """Where points of the source, shape (..., 2), stand in the target."""
+        goal = moved_points(self.matrix, points)
+        if self.field is None or not goal.size:
+            return goal
+        found = goal.reshape(-1, 2)
+        for _ in range(PASSES):
+            found = goal.reshape(-1, 2) - self._displacement(found)
+        return found.reshape(goal.shape)
+
+    @property
+    def _is_identity(self) -> bool:
+        return self.field is None and self.source == self.target and np.array_equal(self.matrix, IDENTITY)
+
+    def _check(self, pixels: Array) -> None:
+        height, width = pixels.shape[:2]
+        if (width, height) != self.source:
+            raise DataError(
+                f"this draw is for {self.source[0]} x {self.source[1]} pixels, got {width} x {height}", "warp"
+            )
+        if max(self.source + self.target) > LONGEST:
+            raise DataError(
+                f"a side has {max(self.source + self.target)} pixels, at most {LONGEST} can be warped", "warp"
+            )
+
+    def _part(self, pixels: Array) -> tuple[Array, Matrix]:
+        """The part that is seen, without a copy: there is no use in reducing what a crop throws away."""
+        if self.field is not None or not np.array_equal(self.matrix[2], IDENTITY[2]):
+            return pixels, self.matrix
+        width, height = self.target
+        corners = np.array([[0.0, 0.0], [width, 0.0], [width, height], [0.0, height]])
+        seen = moved_points(np.linalg.inv(self.matrix), corners)
+        low, high = np.floor(seen.min(axis=0)) - MARGIN, np.ceil(seen.max(axis=0)) + MARGIN
+        spans = [
+            (int(a), int(b)) if a >= 0 and b <= side else (0, side)  # what is reflected may come from anywhere
+            for a, b, side in zip(low, high, self.source, strict=True)
+        ]
+        (left, right), (top, bottom) = spans
+        return pixels[top:bottom, left:right], self.matrix @ shifting(left, top)
+
+    def _reduced(self, pixels: Array, matrix: Matrix) -> tuple[Array, Matrix]:
+        """Shrinking by two or more begins with means of whole blocks of pixels: interpolation alone would alias."""
+        across, down = (max(1, int(1 / step + 1e-6)) for step in stretch(matrix, *self.target))
+        if (across, down) == (1, 1):
+            return pixels, matrix
+        height, width = pixels.shape[:2]
+        across, down = min(across, width), min(down, height)
+        columns, rows = -(-width // across), -(-height // down)
+        right, below = columns * across - width, rows * down - height
+        if right or below:
+            pixels = cv2.copyMakeBorder(pixels, 0, below, 0, right, cv2.BORDER_REPLICATE)
+        return cv2.resize(pixels, (columns, rows), interpolation=cv2.INTER_AREA), matrix @ scaling(across, down)
+
+    def _resampled(self, pixels: Array, matrix: Matrix, interpolation: int, border: int) -> Array:
+        centred = shifting(-0.5, -0.5) @ matrix @ shifting(0.5, 0.5)  # OpenCV's pixel centres lie at whole numbers
+        if self.field is not None:
+            x, y = self._origins(np.linalg.inv(matrix))
+            moved = cv2.remap(pixels, x, y, interpolation, borderMode=border)
+        elif np.array_equal(matrix[2], IDENTITY[2]):
+            moved = cv2.warpAffine(pixels, centred[:2], self.target, flags=interpolation, borderMode=border)
+        else:
+            moved = cv2.warpPerspective(pixels, centred, self.target, flags=interpolation, borderMode=border)
+        return moved.reshape(self.target[1], self.target[0], *pixels.shape[2:])
+
+    def _origins(self, backward: Matrix) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """For every pixel of the target, the x and y of its origin in OpenCV's coordinates."""
+        width, height = self.target
+        x, y = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
+        points = np.stack([x, y], axis=-1)
+        points += self._displacement(points.reshape(-1, 2)).reshape(points.shape)
+        origins = (moved_points(backward, points) - 0.5).astype(np.float32)
+        return np.ascontiguousarray(origins[..., 0]), np.ascontiguousarray(origins[..., 1])
+
+    def _displacement(self, points: Points) -> Points:
+        """The elastic field at points of the target, shape (n, 2), in pixels: bilinear between its nodes."""
+        if self.field is None:
+            return np.zeros_like(points)
+        rows, columns = self.field.shape[:2]
+        size = np.array(self.target, dtype=np.float64)
+        x, y = (np.clip(points / size, 0, 1) * (columns - 1, rows - 1)).T
+        left, top = np.minimum(x.astype(int), columns - 2), np.minimum(y.astype(int), rows - 2)
+        (a, b), field = (x - left, y - top), self.field
+        a, b = a[:, None], b[:, None]
+        upper = (1 - a) * field[top, left] + a * field[top, left + 1]
+        lower = (1 - a) * field[top + 1, left] + a * field[top + 1, left + 1]
+        return np.asarray(((1 - b) * upper + b * lower) * size)

@@ -1,0 +1,427 @@
+"""COCO folders: images, and the JSON files that say what is to be seen on them; read and written."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from pathlib import Path, PureWindowsPath
+from reprlib import repr as shortened
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from handful.core.errors import DataError
+from handful.core.files import replaced_file
+from handful.data.listing import part_named
+from handful.data.objects import Floats, Objects, Outline
+
+MAX_BYTES = 512 * 2**20  # of one JSON file: all of COCO has 449 MiB
+MAX_PIXELS = 2**27  # as in handful.data.pixels, which would load OpenCV
+_LARGEST = 1e9  # of a coordinate
+_HAIR = 0.005  # pixels: half of the last digit that is written
+_COMPUTED = ("id", "image_id", "category_id", "bbox", "area", "segmentation", "keypoints", "num_keypoints")
+
+Fields: TypeAlias = dict[str, Any]  # of a JSON object
+
+
+@dataclass(frozen=True)
+class CocoImage:
+    """One image and what is on it.
+
+    Args:
+        path: Where the file is.
+        file_name: What the JSON calls it.
+        width: In pixels.
+        height: In pixels.
+        objects: Its objects, n of them.
+        kept: What else the annotation of each object says (`iscrowd`, `score`, ...), n of them; () stands for nothing.
+        record: What else is said about the image (`license`, `date_captured`, ...).
+    """
+
+    path: Path
+    file_name: str
+    width: int
+    height: int
+    objects: Objects
+    kept: tuple[Fields, ...] = ()
+    record: Fields = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CocoSplit:
+    """One JSON file.
+
+    Args:
+        name: Its name, from the folder that was read: `train.json`.
+        images: In the order of the file, those without objects too.
+        classes: Names of the categories by ascending id; labels count them from 0.
+        header: All but images and annotations as in the file: `categories`, and `info` and `licenses` if there.
+        keypoint_names: As the category names them, else "1", "2", ...; () if there are no keypoints.
+        keypoint_pairs: Which are left and right of each other; () without keypoints, None if the names do not pair.
+        notes: What the reader did that the user should know.
+    """
+
+    name: str
+    images: tuple[CocoImage, ...]
+    classes: tuple[str, ...]
+    header: Fields
+    keypoint_names: tuple[str, ...] = ()
+    keypoint_pairs: tuple[tuple[int, int], ...] | None = ()
+    notes: tuple[str, ...] = ()
+
+
+def is_coco(folder: Path) -> bool:
+    """Whether a JSON file of a usual name and with the beginning of a COCO file is there."""
+    return any(_begins_like_coco(path) for path in _files(folder))
+
+
+def read_coco(folder: Path) -> tuple[CocoSplit, ...]:
+    """Read all splits of a folder, sorted by name.
+
+    The JSON files are `train.json`, `val.json`, `test.json`, `*coco*.json` or `instances_*.json`, in the folder, in
+    `annotations/` or in `train/`, `valid/`, `test/`; images are in `images/`, in the folder of the split, or beside
+    the JSON file. Boxes become xyxy and are clipped to the image. Masks of run lengths become polygons without
+    holes; those that are compressed or of crowds are left out, with a note.
+
+    Raises:
+        DataError: when a file is no COCO file, contradicts itself, or names images that are not there.
+    Source: Lin et al. 2014, arXiv:1405.0312; https://cocodataset.org/#format-data.
+    """
+    files = _files(folder)
+    if not files:
+        raise DataError("no COCO annotations", str(folder), "put train.json beside a folder images/")
+    return tuple(_read(path, path.relative_to(folder).as_posix()) for path in files)
+
+
+def write_coco(split: CocoSplit, images: Iterable[CocoImage], path: Path) -> None:
+    """Write a COCO file: the header of `split`, and these images with new ids from 1.
+
+    Numbers are rounded to two decimals; category ids and all fields that were kept are those that were read. The
+    area is that of the polygons (parts that overlap count twice), or else of the box. The same arguments make the
+    same bytes.
+
+    Raises:
+        DataError: when a number is NaN or infinite.
+        JobError: when the disk is full or not writable. What stood at `path` stands there still.
+    """
+    category_ids = sorted(category["id"] for category in split.header["categories"])
+    records: list[Fields] = []
+    annotations: list[Fields] = []
+    for image_id, image in enumerate(images, start=1):
+        size = {"width": image.width, "height": image.height}
+        records.append({"id": image_id, "file_name": image.file_name, **size, **image.record})
+        for row in range(len(image.objects)):
+            kept = {"iscrowd": 0} | (image.kept[row] if image.kept else {})
+            computed = _annotation(image.objects, row, category_ids)
+            annotations.append({"id": len(annotations) + 1, "image_id": image_id, **computed, **kept})
+    content = {**split.header, "images": records, "annotations": annotations}
+    try:
+        text = json.dumps(content, ensure_ascii=False, allow_nan=False)
+    except ValueError as failure:
+        raise DataError("a number is NaN or infinite, which JSON cannot say", str(path), "correct it") from failure
+    with replaced_file(path) as file:
+        file.write(text + "\n")
+
+
+def _files(folder: Path) -> list[Path]:
+    inner = [entry for entry in folder.glob("*") if part_named(entry.name) or entry.name == "annotations"]
+    found = [path for place in (folder, *inner) for path in place.glob("*.json")]
+    return sorted(path for path in found if _is_usual(path) and path.is_file())
+
+
+def _is_usual(path: Path) -> bool:
+    usual = part_named(path.stem) or fnmatch(path.name, "*coco*.json") or fnmatch(path.name, "instances_*.json")
+    return bool(usual) and not path.name.startswith(".")
+
+
+def _begins_like_coco(path: Path) -> bool:
+    beginning = b'"images": ['  # what cannot be opened is for `read_coco` to complain about
+    with suppress(OSError), path.open("rb") as file:
+        beginning = file.read(2**16)
+    return re.search(rb'"(images|annotations|categories)"\s*:\s*\[', beginning) is not None
+
+
+def _read(path: Path, name: str) -> CocoSplit:
+    content = _load(path)
+    categories, images, annotations = (_by_id(content, key, path) for key in ("categories", "images", "annotations"))
+    ids = sorted(categories)
+    classes = _class_names([categories[number] for number in ids], path)
+    rows = _by_image(annotations, images, categories, path)
+    notes: Counter[str] = Counter()
+    skeleton = _skeleton(list(annotations.values()), categories, path, notes)
+    reader = _Reader(path, {number: label for label, number in enumerate(ids)}, len(skeleton), notes)
+    files = _image_files(images, path)
+    read = tuple(reader.image(record, files[number], rows[number]) for number, record in images.items())
+    header = {key: value for key, value in content.items() if key not in ("images", "annotations")}
+    told = tuple(f"{name}: {count} {what}" for what, count in notes.items())
+    return CocoSplit(name, read, classes, header, skeleton, _pairs(skeleton), told)
+
+
+def _load(path: Path) -> Fields:
+    try:
+        raw = path.read_bytes() if path.stat().st_size <= MAX_BYTES else None
+    except OSError as failure:
+        raise DataError(f"cannot read the file: {failure.strerror}", str(path), "check its permissions") from failure
+    if raw is None:
+        raise DataError(f"the file has more than {MAX_BYTES >> 20} MiB", str(path), "split it into several folders")
+    try:
+        content = json.loads(raw.decode("utf-8-sig"))
+    except RecursionError as failure:
+        raise DataError("the JSON is nested too deeply", str(path), "write it as COCO does") from failure
+    except ValueError as failure:  # no text, no JSON, a number of a million digits
+        raise DataError(f"not JSON: {failure}", str(path), "write the file again") from failure
+    if not isinstance(content, dict):
+        raise DataError("not a JSON object", str(path), 'write {"images": [], "annotations": [], "categories": []}')
+    return content
+
+
+def _by_id(content: Fields, key: str, path: Path) -> dict[int, Fields]:
+    listed = content.get(key)
+    if not isinstance(listed, list):
+        raise DataError(f"there is no list {key!r}", str(path), f'write "{key}": [...]')
+    records: dict[int, Fields] = {}
+    for place, record in enumerate(listed, start=1):
+        number = record.get("id") if isinstance(record, dict) else None
+        if type(number) is not int:
+            raise DataError(f"entry {place} of {key} has no whole number as its id", str(path), "number the entries")
+        if number in records:
+            raise DataError(f"two {key} have the id {number}", str(path), "give each an id of its own")
+        records[number] = record
+    return records
+
+
+def _class_names(categories: Sequence[Fields], path: Path) -> tuple[str, ...]:
+    names = [category.get("name") for category in categories]
+    for category, name in zip(categories, names, strict=True):
+        if not isinstance(name, str) or not name.strip():
+            raise DataError("the category has no name", f"{path}, category {category['id']}", "name it")
+        if names.count(name) > 1:
+            raise DataError(f"two categories have the name {name!r}", str(path), "rename one, or join them")
+    return tuple(str(name) for name in names)
+
+
+def _by_image(
+    annotations: dict[int, Fields], images: dict[int, Fields], categories: dict[int, Fields], path: Path
+) -> dict[int, list[Fields]]:
+    rows: dict[int, list[Fields]] = {number: [] for number in images}
+    for number, annotation in annotations.items():
+        for key, known in (("image_id", images), ("category_id", categories)):
+            value = annotation.get(key)
+            if type(value) is not int or value not in known:
+                where = f"{path}, annotation {number}"
+                raise DataError(f"{key} {shortened(value)} is not in the file", where, "add it, or correct the number")
+        rows[annotation["image_id"]].append(annotation)
+    return rows
+
+
+def _image_files(images: dict[int, Fields], path: Path) -> dict[int, Path]:
+    """Where each image is: the first of the usual places that has it."""
+    base = path.parent.parent if path.parent.name == "annotations" else path.parent
+    split = path.stem.rpartition("_")[2]  # train2017 of instances_train2017
+    roots = (base / split, base / "images" / split, base / "images", base)
+    files: dict[int, Path] = {}
+    for number, record in images.items():
+        name = _file_name(record, f"{path}, image {number}")
+        found = next((root / name for root in roots if os.path.isfile(root / name)), None)  # noqa: PTH113 - never raises
+        if found is None:
+            what = f"there is no image file {shortened(name)}"
+            raise DataError(what, f"{path}, image {number}", f"put it into {base / 'images'}")
+        files[number] = found
+    return files
+
+
+def _file_name(record: Fields, where: str) -> str:
+    name = record.get("file_name")
+    if not isinstance(name, str) or not name:
+        raise DataError("the image has no file_name", where, "name its file")
+    parts = PureWindowsPath(name)  # which knows both slashes, and drives
+    if parts.anchor or ".." in parts.parts:
+        raise DataError(f"file_name {shortened(name)} leads out of the folder", where, "name a file in the folder")
+    return name
+
+
+def _skeleton(
+    annotations: Sequence[Fields], categories: dict[int, Fields], path: Path, notes: Counter[str]
+) -> tuple[str, ...]:
+    """The names of the keypoints that every object of the file has; () if there are none."""
+    with_points = [annotation for annotation in annotations if annotation.get("keypoints")]
+    named = {_keypoint_names(categories[annotation["category_id"]], path) for annotation in with_points}
+    if len(named) > 1 or 0 < len(with_points) < len(annotations):
+        why = "the categories have different ones" if len(named) > 1 else "other objects have none"
+        notes[f"objects lost their keypoints, because {why}"] = len(with_points)
+        return ()
+    if named == {()}:
+        points = with_points[0]["keypoints"]
+        return tuple(str(n) for n in range(1, 1 + (len(points) // 3 if isinstance(points, list) else 0))) or ("1",)
+    return named.pop() if named else ()
+
+
+def _keypoint_names(category: Fields, path: Path) -> tuple[str, ...]:
+    names = category.get("keypoints") or []
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise DataError("keypoints is no list of names", f"{path}, category {category['id']}", "name each keypoint")
+    return tuple(names)
+
+
+def _pairs(names: Sequence[str]) -> tuple[tuple[int, int], ...] | None:
+    """Left and right by name: `left_eye` and `right_eye`, `LeftEye` and `RightEye`, `eye.l` and `eye.r`."""
+    rows = {name.lower(): row for row, name in enumerate(names)}
+    twins = [rows.get(_mirrored(name)) for name in rows]
+    if len(rows) < len(names) or None in twins:
+        return None
+    pairs = tuple((row, twin) for row, twin in enumerate(twins) if twin is not None and row < twin)
+    return pairs or (None if names else ())
+
+
+def _mirrored(name: str) -> str:
+    other = {"left": "right", "right": "left", "l": "r", "r": "l"}
+    return re.sub(r"left|right|(?<![a-z])[lr](?![a-z])", lambda found: other[found[0]], name)
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """What is the same for all images of a file; counts in `notes` what it mends."""
+
+    path: Path
+    labels: dict[int, int]
+    n_keypoints: int
+    notes: Counter[str]
+
+    def image(self, record: Fields, file: Path, annotations: Sequence[Fields]) -> CocoImage:
+        width, height = self.size(record)
+        boxes = [self.box(annotation, width, height) for annotation in annotations]
+        found = [(row, box) for row, box in zip(annotations, boxes, strict=True) if box is not None]
+        rows = [row for row, _ in found]
+        outlines = tuple(self.outline(row, width, height) for row in rows)
+        points = [self.keypoints(row) for row in rows] if self.n_keypoints else None
+        objects = Objects(
+            np.array([box for _, box in found]).reshape(-1, 4),
+            np.array([self.labels[row["category_id"]] for row in rows], np.int64),
+            outlines if any(outlines) else (),
+            None if points is None else np.array(points).reshape(-1, self.n_keypoints, 3),
+        )
+        kept = tuple({"iscrowd": 0} | {key: row[key] for key in row if key not in _COMPUTED} for row in rows)
+        other = {key: record[key] for key in record if key not in ("id", "file_name", "width", "height")}
+        return CocoImage(file, record["file_name"], width, height, objects, kept, other)
+
+    def size(self, record: Fields) -> tuple[int, int]:
+        width, height = record.get("width"), record.get("height")
+        if type(width) is int and type(height) is int and min(width, height) > 0 and width * height <= MAX_PIXELS:
+            return width, height
+        found = f"width {shortened(width)} and height {shortened(height)}"
+        what = f"{found}; expected whole numbers above 0, with at most {MAX_PIXELS:,} pixels"
+        raise DataError(what, f"{self.path}, image {record['id']}", "write the size of the image")
+
+    def box(self, annotation: Fields, width: int, height: int) -> Floats | None:
+        """xyxy within the image; None if it has no width or height."""
+        where = self.where(annotation)
+        left, top, wide, high = _numbers(annotation.get("bbox"), "bbox", where, n=4)
+        if wide < 0 or high < 0:
+            what = f"the bbox has the width {wide:g} and the height {high:g}"
+            raise DataError(what, where, "write it as x, y, width, height")
+        box = np.array([left, top, left + wide, top + high])
+        inside: Floats = np.clip(box, 0, [width, height, width, height])
+        if (inside[2:] - inside[:2] > _HAIR).all():
+            if np.abs(inside - box).max() > _HAIR:
+                self.notes["boxes reached out of their image and were clipped"] += 1
+            return inside
+        if min(wide, high) > _HAIR:
+            what = f"the bbox {annotation['bbox']} lies outside its image of {width} x {height} pixels"
+            raise DataError(what, where, "correct the box, or the size of the image")
+        self.notes["boxes without width or height were left out"] += 1
+        return None
+
+    def outline(self, annotation: Fields, width: int, height: int) -> Outline:
+        shape, where = annotation.get("segmentation"), self.where(annotation)
+        if not shape:
+            return ()
+        if isinstance(shape, list):
+            return tuple(_polygon(polygon, where) for polygon in shape)
+        counts = shape.get("counts") if isinstance(shape, dict) else None
+        if not isinstance(counts, list | str):
+            raise DataError("the segmentation is neither polygons nor run lengths", where, "write it as COCO does")
+        if annotation.get("iscrowd") or isinstance(counts, str):
+            kind = "compressed run lengths" if isinstance(counts, str) else "run lengths of crowds"
+            self.notes[f"segmentations were left out, as {kind} are not read; the boxes are kept"] += 1
+            return ()
+        whole = all(type(count) is int and count >= 0 for count in counts)
+        if shape.get("size") != [height, width] or not whole or sum(counts) != width * height:
+            what = f"the run lengths do not cover the image of {width} x {height} pixels"
+            raise DataError(what, where, "correct counts and size (height, width)")
+        self.notes["segmentations were run lengths and became polygons without holes"] += 1
+        return _traced(counts, width, height)
+
+    def keypoints(self, annotation: Fields) -> Floats:
+        where = self.where(annotation)
+        points = _numbers(annotation["keypoints"], "keypoints", where, n=3 * self.n_keypoints).reshape(-1, 3)
+        if not np.isin(points[:, 2], (0, 1, 2)).all():
+            raise DataError(
+                "the visibility of a keypoint is not 0, 1 or 2", where, "write keypoints as x, y, visibility"
+            )
+        return points
+
+    def where(self, annotation: Fields) -> str:
+        return f"{self.path}, annotation {annotation['id']}"
+
+
+def _numbers(values: Any, what: str, where: str, n: int | None = None) -> Floats:
+    # The comparison is false for NaN, and takes whole numbers that no float can hold.
+    if isinstance(values, list) and all(type(value) in (int, float) and abs(value) <= _LARGEST for value in values):
+        if n in (None, len(values)):
+            return np.array(values, np.float64)
+        raise DataError(f"{what} has {len(values)} numbers; expected {n}", where, "correct it")
+    raise DataError(f"{what} {shortened(values)} is not a list of finite numbers", where, "correct it")
+
+
+def _polygon(values: Any, where: str) -> Floats:
+    numbers = _numbers(values, "the polygon", where)
+    if len(numbers) % 2 or len(numbers) < 6:
+        what = f"a polygon of {len(numbers)} numbers; expected x and y of at least 3 points"
+        raise DataError(what, where, "correct the polygon or remove it")
+    return numbers.reshape(-1, 2)
+
+
+def _traced(counts: Sequence[int], width: int, height: int) -> Outline:
+    """The outer border of each piece of a mask, along the edges of its pixels; it cuts inner corners by half a pixel."""
+    import cv2  # here, because a folder without masks is read without it
+
+    mask = np.repeat(np.resize(np.array([0, 1], np.uint8), len(counts)), counts).reshape(width, height).T
+    doubled = np.pad(mask.repeat(2, axis=0).repeat(2, axis=1), ((0, 1), (0, 1)))
+    corners = cv2.dilate(doubled, np.ones((2, 2), np.uint8))  # pixel i covers the half pixels 2i to 2i + 2
+    contours, _ = cv2.findContours(corners, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    return tuple(np.asarray(contour[:, 0], np.float64) / 2 for contour in contours)
+
+
+def _annotation(objects: Objects, row: int, category_ids: Sequence[int]) -> Fields:
+    left, top, right, bottom = np.round(objects.boxes[row], 2)
+    polygons = objects.outlines[row] if objects.outlines else ()
+    area = sum(_area(polygon) for polygon in polygons) if polygons else (right - left) * (bottom - top)
+    written: Fields = {
+        "category_id": category_ids[objects.labels[row]],
+        "bbox": _rounded(np.array([left, top, right - left, bottom - top])),
+        "area": round(float(area), 2),
+    }
+    if polygons:
+        written["segmentation"] = [_rounded(polygon.ravel()) for polygon in polygons]
+    if objects.keypoints is not None:
+        points = objects.keypoints[row]
+        written["keypoints"] = [value for x, y, seen in points for value in (*_rounded(np.array([x, y])), int(seen))]
+        written["num_keypoints"] = int(np.count_nonzero(points[:, 2]))
+    return written
+
+
+def _area(polygon: Floats) -> float:
+    """Half the absolute sum of x_i y_(i+1) - x_(i+1) y_i."""
+    x, y = (polygon - polygon[0]).T
+    return float(abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2)
+
+
+def _rounded(values: Floats) -> list[float]:
+    rounded: list[float] = (np.round(values, 2) + 0.0).tolist()  # which makes -0.0 a 0.0
+    return rounded
