@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from handful.augment.views import MIRRORED, NEARER, ORIGINAL
+from handful.augment.views import MIRRORED, ORIGINAL, View
 from handful.core.progress import Progress
 from handful.data.cache import FeatureCache
 from handful.nn import features as room
@@ -60,7 +60,7 @@ def images(n, size=SIZE, seed=0):
 
 
 def test_features_are_those_of_every_view_in_order(backbone):
-    pixels, views = images(20), (ORIGINAL, MIRRORED, NEARER)
+    pixels, views = images(20), (ORIGINAL, MIRRORED, View("rotate=5", 2))
     found = frozen_features(backbone, pixels, views)
     assert found.shape == (20, 3, DIM)
     assert found.dtype == np.float16

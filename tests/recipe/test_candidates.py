@@ -2,16 +2,30 @@ from collections import Counter
 
 import pytest
 
-from handful.recipe.candidates import IMBALANCED, MOST_ROWS, candidates, n_views_worth
+from handful.augment.policy import Policy
+from handful.augment.safety import safe_policy
+from handful.augment.views import MIRRORED, MOST_VIEWS, ORIGINAL, views_of
+from handful.recipe.candidates import (
+    IMBALANCED,
+    MOST_ROWS,
+    PRIOR_POLICIES,
+    candidates,
+    n_views_worth,
+    views_tried,
+)
 
+ALL = {Policy.parse(name): prior for name, prior in PRIOR_POLICIES.items()}
+UNMIRRORED = {safe_policy(policy, ("left",))[0]: prior for policy, prior in reversed(ALL.items())}
+ONE = {Policy.parse("rotate=5"): 0.0}
 SETTINGS = {
-    "balanced, mirrored": ([10, 10, 10], True, 6),
-    "unbalanced, mirrored": ([30, 10], True, 6),
-    "left and right": ([10, 10], False, 5),
-    "two views": ([2000, 2000], True, 2),
-    "two views, unmirrored": ([2000, 2000], False, 2),
-    "one view": ([5000, 1000], True, 1),
-    "one view, unmirrored": ([5000, 5000], False, 1),
+    "balanced, mirrored": ([10, 10, 10], ALL, 6),
+    "unbalanced, mirrored": ([30, 10], ALL, 6),
+    "left and right": ([10, 10], UNMIRRORED, 6),
+    "two views": ([2000, 2000], ALL, 2),
+    "two views, unmirrored": ([2000, 2000], UNMIRRORED, 2),
+    "one view": ([5000, 1000], ALL, 1),
+    "one policy": ([10, 10], ONE, 6),
+    "one policy, one view": ([5000, 5000], ONE, 1),
 }
 
 
@@ -31,30 +45,49 @@ def test_the_cheapest_to_predict_comes_first(setting, tiny_backbone):
     assert costs == sorted(costs)
 
 
-def test_the_plainest_has_a_prior_of_zero_and_every_recipe_is_offered_once(setting, tiny_backbone):
-    tried = candidates(tiny_backbone, *setting)
-    probes = [candidate.recipe.adapt for candidate in tried]
-    assert max(Counter(probes).values()) == 1
-    plain = [
-        candidate.prior
-        for candidate, probe in zip(tried, probes, strict=True)
-        if (probe.layers, probe.power, probe.views, probe.head) == (tiny_backbone.last, 1.0, (0,), "ridge")
-    ]
-    assert plain
-    assert set(plain) == {0.0}
+def test_every_recipe_is_offered_once(setting, tiny_backbone):
+    recipes = [candidate.recipe for candidate in candidates(tiny_backbone, *setting)]
+    assert max(Counter(recipes).values()) == 1
+
+
+def test_the_plainest_has_a_prior_of_zero(tiny_backbone):
+    priors = {
+        candidate.recipe.adapt: candidate.prior
+        for candidate in candidates(tiny_backbone, [10, 10], ALL, 6)
+        if candidate.recipe.augment == Policy() and candidate.recipe.adapt.layers == tiny_backbone.last
+    }
+    assert [prior for probe, prior in priors.items() if probe.power == 1] == [0.0]
 
 
 def test_every_recipe_can_be_fitted_with_the_views_there_are(setting, tiny_backbone):
+    _, policies, most = setting
+    computed = views_tried(policies, most)
+    assert computed[0] == ORIGINAL
+    assert MIRRORED not in computed or computed[1] == MIRRORED
+    assert len(set(computed)) == len(computed)
     for candidate in candidates(tiny_backbone, *setting):
         probe = candidate.recipe.adapt
-        assert max(probe.views) < setting[2]
+        its_views = views_of(candidate.recipe.augment, most)
+        assert probe.views == tuple(range(len(its_views)))
+        assert set(its_views) <= set(computed)
         assert set(probe.test_views) <= set(probe.views)
 
 
-def test_nothing_is_averaged_with_the_mirrored_photo_where_that_changes_the_label(setting, tiny_backbone):
-    _, may_mirror, n_views = setting
-    mirrored = [candidate.recipe.adapt.test_views for candidate in candidates(tiny_backbone, *setting)]
-    assert ((0, 1) in mirrored) == (may_mirror and n_views > 1)
+def test_a_prediction_is_averaged_with_the_mirrored_photo_where_the_policy_flips(setting, tiny_backbone):
+    _, _, most = setting
+    for candidate in candidates(tiny_backbone, *setting):
+        mirrored = MIRRORED in views_of(candidate.recipe.augment, most)
+        assert candidate.recipe.adapt.test_views == ((0, 1) if mirrored else (0,))
+
+
+def test_a_recipe_of_one_view_claims_no_policy(tiny_backbone):
+    for candidate in candidates(tiny_backbone, [5000, 5000], ONE, 1):
+        assert candidate.recipe.augment == Policy()
+
+
+def test_only_the_policy_that_was_asked_for_is_tried(tiny_backbone):
+    ridges = [c.recipe for c in candidates(tiny_backbone, [10, 10], ONE, 6) if c.recipe.adapt.head == "ridge"]
+    assert {recipe.augment for recipe in ridges} == set(ONE)
 
 
 @pytest.mark.parametrize(
@@ -62,10 +95,10 @@ def test_nothing_is_averaged_with_the_mirrored_photo_where_that_changes_the_labe
 )
 def test_class_weights_are_offered_only_where_classes_are_unbalanced(counts, offered, tiny_backbone):
     assert offered == (max(counts) >= IMBALANCED * min(counts))
-    weights = {candidate.recipe.adapt.class_weights for candidate in candidates(tiny_backbone, counts, True, 6)}
+    weights = {candidate.recipe.adapt.class_weights for candidate in candidates(tiny_backbone, counts, ALL, 6)}
     assert weights == ({"none", "balanced"} if offered else {"none"})
 
 
 def test_more_examples_get_fewer_views_and_never_none():
-    worth = [n_views_worth(n, 6) for n in (1, 10, 600, 700, 1000, 2000, MOST_ROWS, MOST_ROWS + 1, 10**6)]
-    assert worth == [6, 6, 6, 5, 4, 2, 2, 1, 1]
+    worth = [n_views_worth(n) for n in (1, 10, 600, 700, 1000, 2000, MOST_ROWS, MOST_ROWS + 1, 10**6)]
+    assert worth == [MOST_VIEWS, 6, 6, 5, 4, 2, 2, 1, 1]

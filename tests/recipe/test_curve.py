@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 
+from handful.augment.policy import Policy
+from handful.augment.views import views_of
 from handful.core.rng import stream
 from handful.data.splits import repeated_folds
 from handful.recipe import curve as room
@@ -12,6 +14,7 @@ from handful.transfer.probe import Probe, ProbeRows, predicted_scores
 
 N = 120
 TARGETS = np.arange(N) % 3
+FLIPS = Policy.parse("flips")
 UNITS = np.arange(N) // 6 * 3 + TARGETS  # pairs of the same class
 
 
@@ -19,12 +22,12 @@ UNITS = np.arange(N) // 6 * 3 + TARGETS  # pairs of the same class
 def problem(tiny_backbone):
     rng = np.random.default_rng(0)
     features = rng.random((3, 1, 51))[TARGETS] + 1.5 * rng.random((N, 2, 51))
-    return Problem(features.astype(np.float16), TARGETS, 3, UNITS, tiny_backbone)
+    return Problem(features.astype(np.float16), TARGETS, 3, UNITS, tiny_backbone, views_of(FLIPS))
 
 
 def points(problem, probe, metric="accuracy"):
     folds = repeated_folds(problem.targets, problem.units, 5, 2, stream(0, "folds"))
-    trial = try_recipe(problem, Candidate(Recipe("tiny", probe), 0.0), folds)
+    trial = try_recipe(problem, Candidate(Recipe("tiny", probe, FLIPS), 0.0), folds)
     return trial, learning_points(problem, trial, problem.rows(trial.recipe), folds, metric, stream(0, "subsets"))
 
 

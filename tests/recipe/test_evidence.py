@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from handful.augment.policy import Policy
 from handful.data.splits import repeated_folds
 from handful.evaluate.comparison import nadeau_bengio
 from handful.evaluate.selection import Corrected
@@ -17,11 +18,13 @@ FOLDS = repeated_folds(TARGETS, np.arange(N), 5, 3, np.random.default_rng(0))
 PLAIN = Probe(("last",), 1.0)
 
 
-def trial(probe, share, prior=0.0, n_repeats=3, seed=0):
+def trial(probe, share, prior=0.0, n_repeats=3, seed=0, augment="none"):
     """Right on a random share of the examples, in every repeat on others."""
     right = np.random.default_rng(seed).random((n_repeats, N)) < share
     named = np.where(right, TARGETS, 1 - TARGETS)
-    return Trial(Recipe("net", replace(probe, penalty=share)), share, prior, np.eye(2)[named], 0.0)
+    return Trial(
+        Recipe("net", replace(probe, penalty=share), Policy.parse(augment)), share, prior, np.eye(2)[named], 0.0
+    )
 
 
 def selection(chosen, *others):
@@ -68,10 +71,30 @@ def test_the_nearest_counterpart_is_compared_whatever_the_others_score():
 
 
 def test_among_equally_near_ones_the_usually_better_is_compared():
-    chosen = trial(replace(PLAIN, views=(0,)), 0.7)
-    two, six = (trial(replace(PLAIN, views=tuple(range(n))), 0.7, prior=n / 100, seed=n) for n in (2, 6))
+    chosen = trial(PLAIN, 0.7)
+    two, six = (trial(replace(PLAIN, layers=tuple("abcdef"[:n])), 0.7, prior=n / 100, seed=n) for n in (2, 6))
     (row,) = evidence(selection(chosen, two, six), FOLDS, TARGETS, "accuracy")
     assert row.gain == pytest.approx(100 * by_loop(six, chosen).mean())
+
+
+def test_every_policy_is_compared_with_none_whichever_was_chosen():
+    none = trial(PLAIN, 0.6, seed=1)
+    flips, light = (
+        trial(PLAIN, share, seed=at, augment=name) for share, at, name in ((0.7, 2, "flips"), (0.9, 3, "light"))
+    )
+    for chosen, *others in ((light, none, flips), (none, light, flips)):
+        rows = {row.technique: row for row in evidence(selection(chosen, *others), FOLDS, TARGETS, "accuracy")}
+        assert list(rows) == [f"augmentation: {t.recipe.augment.name}" for t in (chosen, *others) if t is not none]
+        for name, with_it in (("flips", flips), ("light", light)):
+            row = rows[f"augmentation: {name}"]
+            assert row.gain == pytest.approx(100 * by_loop(with_it, none).mean())
+            assert row.on == (with_it is chosen)
+
+
+def test_one_policy_alone_has_nothing_to_be_compared_with():
+    only = (trial(replace(PLAIN, power=power), 0.7, augment="light", seed=int(power)) for power in (1.0, 0.5))
+    rows = evidence(selection(*only), FOLDS, TARGETS, "accuracy")
+    assert [row.technique for row in rows] == ["square root of features"]
 
 
 def test_verdicts_help_hurt_and_cannot_tell():

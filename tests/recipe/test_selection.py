@@ -1,6 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from handful.augment.policy import Policy
+from handful.augment.views import views_of
 from handful.core.rng import stream
 from handful.data.splits import repeated_folds
 from handful.evaluate.arrays import example_weights
@@ -11,17 +15,22 @@ from handful.recipe.selection import PRIOR_EXAMPLES, Problem, expected_best, sel
 from handful.transfer.probe import Probe
 
 COUNTS = [12, 8, 7]
+LIGHT = Policy.parse("light")
+POLICIES = {Policy(): 0.0, Policy.parse("flips"): 0.01, LIGHT: 0.02}
 
 
 def problem_of(backbone, targets, noise=1.5, n_views=6, seed=0):
-    """Features that lie about a centre for each class, in every view."""
+    """Features that lie about a centre for each class, in every view of one policy."""
     rng = np.random.default_rng(seed)
     dim = sum(layer.dim for layer in backbone.layers)
     centres = rng.random((targets.max() + 1, 1, dim))[targets]
     views = np.abs(
         centres + noise * rng.random((len(targets), 1, dim)) + 0.1 * rng.random((len(targets), n_views, dim))
     )
-    return Problem(views.astype(np.float16), targets, int(targets.max()) + 1, np.arange(len(targets)), backbone)
+    of_what = views_of(LIGHT, n_views)
+    return Problem(
+        views.astype(np.float16), targets, int(targets.max()) + 1, np.arange(len(targets)), backbone, of_what
+    )
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +45,7 @@ def folds(problem):
 
 @pytest.fixture(scope="module")
 def tried(tiny_backbone):
-    return candidates(tiny_backbone, COUNTS, True, 6)
+    return candidates(tiny_backbone, COUNTS, POLICIES, 6)
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "balanced_accuracy"])
@@ -103,9 +112,9 @@ def test_labels_without_meaning_score_as_chance_once_the_choice_is_forgiven(tiny
     for seed in range(10):
         targets = np.random.default_rng(seed).permutation(np.arange(30) % 2)
         shuffled = problem_of(tiny_backbone, np.zeros(30, dtype=np.int64), seed=seed)
-        shuffled = Problem(shuffled.features, targets, 2, shuffled.units, tiny_backbone)
+        shuffled = replace(shuffled, targets=targets, n_classes=2)
         folds = repeated_folds(targets, shuffled.units, 5, 2, stream(seed, "folds"))
-        tried = candidates(tiny_backbone, [15, 15], True, 2)
+        tried = candidates(tiny_backbone, [15, 15], POLICIES, 2)
         selection = select(shuffled, tried, folds, "accuracy", Budget(fits=8), seed)
         naive.append(max(trial.correct(targets).mean() for trial in selection.trials))
         corrected.append(selection.corrected.value)
@@ -116,3 +125,19 @@ def test_labels_without_meaning_score_as_chance_once_the_choice_is_forgiven(tiny
 def test_where_nothing_can_be_validated_the_usual_best_is_taken(tried):
     assert expected_best(tried) == max(tried, key=lambda candidate: candidate.prior).recipe
     assert expected_best(tried).adapt.test_views == (0, 1)
+
+
+def test_a_recipe_learns_from_the_views_of_its_own_policy(problem, tiny_backbone):
+    """Beside a third view that is another policy's, the second one is still the mirror image."""
+    flips, scan = Policy.parse("flips"), Policy.parse("scan")
+    views = (*views_of(flips), *views_of(scan, 3)[1:])
+    both = replace(problem, features=problem.features[:, :4], views=views)
+    probe = Probe(tiny_backbone.last, 1.0, (0, 1, 2))
+    rows = both.rows(Recipe("tiny", probe, scan)).rows.reshape(len(problem.targets), 3, -1)
+    alone = replace(problem, features=problem.features[:, [0, 2, 3]], views=views_of(scan, 3))
+    np.testing.assert_array_equal(rows, alone.rows(Recipe("tiny", probe, scan)).rows.reshape(rows.shape))
+    mirrored = both.rows(Recipe("tiny", Probe(tiny_backbone.last, 1.0, (0, 1)), flips)).rows.reshape(
+        rows.shape[0], 2, -1
+    )
+    np.testing.assert_array_equal(mirrored[:, 0], rows[:, 0])
+    assert np.abs(mirrored[:, 1] - rows[:, 1]).max() > 0

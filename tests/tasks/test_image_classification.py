@@ -24,7 +24,8 @@ def quick(tiny):
 
 
 def test_parameters_are_stored_as_given_and_cloned(tiny):
-    settings = {"backbone": "b", "recipe": "probe", "budget": "3fits", "metric": "balanced_accuracy", "random_state": 7}
+    settings = {"backbone": "b", "recipe": "probe", "augment": "flips", "budget": "3fits"}
+    settings |= {"metric": "balanced_accuracy", "random_state": 7}
     model = ImageClassifier(**settings, n_jobs=2)
     assert model.get_params() == {**settings, "n_jobs": 2}
     assert clone(model).get_params() == model.get_params()

@@ -17,18 +17,20 @@ Histograms = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Levels:
-    """The same function of every level.
+    """The same function of every level; a function with a name, so that draws can be sent to another process.
 
     Args:
-        function: Of values from 0 to 1, elementwise.
+        function: Of values from 0 to 1, elementwise, and of the amount.
+        amount: How strongly.
     """
 
-    function: Callable[[Tables], Tables]
+    function: Callable[[Tables, float], Tables]
+    amount: float
     looks = False
 
     def tables(self, levels: int, histograms: Histograms | None) -> Tables:
         """Shape (1, levels)."""
-        return np.clip(self.function(np.linspace(0, 1, levels)), 0, 1)[None]
+        return np.clip(self.function(np.linspace(0, 1, levels), self.amount), 0, 1)[None]
 
 
 class Equalized:
@@ -40,31 +42,44 @@ class Equalized:
         """Shape (n_channels, levels)."""
         if histograms is None:
             raise ValueError("equalize needs the histograms of the image")
-        below = np.cumsum(histograms, axis=1) - histograms
         first = histograms[np.arange(len(histograms)), (histograms > 0).argmax(axis=1)][:, None]
         others = histograms.sum(axis=1, keepdims=True) - first
         as_it_was = np.linspace(0, 1, levels)
-        spread = (below + histograms - first) / np.maximum(others, 1)
+        spread = (np.cumsum(histograms, axis=1) - first) / np.maximum(others, 1)
         return np.where(others > 0, np.clip(spread, 0, 1), as_it_was)
+
+
+def power(x: Tables, exponent: float) -> Tables:
+    """x to the power `exponent`."""
+    return np.asarray(x**exponent)
+
+
+def stairs(x: Tables, n: float) -> Tables:
+    """Cut the range into n equal steps, the lowest to 0, the highest to 1."""
+    return np.asarray(np.minimum(np.floor(x * n), n - 1) / (n - 1))
+
+
+def folded(x: Tables, threshold: float) -> Tables:
+    """1 - x from a threshold on."""
+    return np.where(x >= threshold, 1 - x, x)
 
 
 @operation("gamma", usual=0.2, reach=both_ways, limits=(-0.9, 9), widest=(-0.5, 1))
 def gamma(so_far: Draw, more: float, rng: np.random.Generator) -> Draw:
     """To the power 1 + `more`: above 0 darker in the middle, black and white stay."""
-    return so_far.recoloured(Levels(lambda x: np.asarray(x ** (1 + more))))
+    return so_far.recoloured(Levels(power, 1 + more))
 
 
 @operation("posterize", usual=4, reach=up_to(8), limits=(1, 8), unit=" bits", widest=(2, 8))
 def posterize(so_far: Draw, bits: float, rng: np.random.Generator) -> Draw:
     """Keep 2 to the `bits` levels of each channel, evenly from black to white."""
-    steps = 2 ** round(bits) - 1
-    return so_far.recoloured(Levels(lambda x: np.minimum(np.floor(x * (steps + 1)), steps) / steps))
+    return so_far.recoloured(Levels(stairs, 2 ** round(bits)))
 
 
 @operation("solarize", usual=0.5, reach=up_to(1), limits=(0, 1), widest=(0, 1), recolours=True)
 def solarize(so_far: Draw, threshold: float, rng: np.random.Generator) -> Draw:
-    """The negative of what is brighter than a threshold."""
-    return so_far.recoloured(Levels(lambda x: np.where(x >= threshold, 1 - x, x)))
+    """The negative of what is as bright as a threshold or brighter."""
+    return so_far.recoloured(Levels(folded, threshold))
 
 
 @operation("equalize")

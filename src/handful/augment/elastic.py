@@ -14,11 +14,11 @@ NODES = 5  # of the random grid, each way: waves of about half a picture
 FINE_NODES = 33  # of the grid that the warp reads, smoothly interpolated from the random one
 
 
-@operation("elastic", usual=0.03, reach=from_nothing, limits=(0, 0.05), unit=" of a side", widest=(0, 0.05))
+@operation("elastic", usual=0.03, reach=from_nothing, limits=(0, 0.04), unit=" of a side", widest=(0, 0.04))
 def elastic(so_far: Draw, strength: float, rng: np.random.Generator) -> Draw:
     """Push points about by a smooth random field, by up to `strength` times the side; up to the limit it never folds.
 
-    Whatever its place in a policy, it bends the picture that comes out.
+    Whatever its place in a policy, it bends the picture that comes out; two of them bend it by their mean.
 
     Source: Simard et al. 2003, doi:10.1109/ICDAR.2003.1227801. Differs: the field is drawn on a coarse grid and
     interpolated, not smoothed from noise at every pixel.
@@ -27,5 +27,6 @@ def elastic(so_far: Draw, strength: float, rng: np.random.Generator) -> Draw:
     at = np.linspace(0, NODES - 1, FINE_NODES, dtype=np.float32)
     x, y = np.meshgrid(at, at)
     field = cv2.remap(nodes, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
-    before = so_far.warp.field
-    return replace(so_far, warp=replace(so_far.warp, field=field if before is None else before + field))
+    if so_far.warp.field is not None:
+        field = ((so_far.warp.field + field) / 2).astype(np.float32)
+    return replace(so_far, warp=replace(so_far.warp, field=field))

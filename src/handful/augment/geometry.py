@@ -60,9 +60,12 @@ def shear_y(so_far: Draw, degrees: float, rng: np.random.Generator) -> Draw:
     return so_far.moved(about(so_far.width / 2, so_far.height / 2, shearing(0, np.tan(np.deg2rad(degrees)))))
 
 
-@operation("perspective", usual=0.2, reach=from_nothing, limits=(0, 0.8), unit=" of half a side", widest=(0, 0.5))
+@operation("perspective", usual=0.2, reach=from_nothing, limits=(0, 0.6), unit=" of half a side", widest=(0, 0.5))
 def perspective(so_far: Draw, strength: float, rng: np.random.Generator) -> Draw:
-    """See it from an angle: each corner moves inwards by up to `strength` times half a side."""
+    """See it from an angle: each corner moves inwards by up to `strength` times half a side.
+
+    From 2/3 on the corners could form an arrowhead, and a part of the image would lie beyond the horizon.
+    """
     corners = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
     inwards = rng.uniform(0, strength / 2, (4, 2)) * (1 - 2 * corners)
     size = (so_far.width, so_far.height)
@@ -90,9 +93,10 @@ def resized_crop(so_far: Draw, area: float, rng: np.random.Generator) -> Draw:
     """Enlarge a part at a random place to the whole picture; its sides are stretched by up to 4/3 against each other.
 
     Source: Szegedy et al. 2015, arXiv:1409.4842, section 6.
-    Differs: a crop that does not fit is narrowed, not drawn again.
+    Differs: a crop that does not fit is stretched less, not drawn again.
     """
-    stretched = np.sqrt(MOST_STRETCHED ** rng.uniform(-1, 1))
-    width, height = min(1.0, np.sqrt(area) * stretched), min(1.0, np.sqrt(area) / stretched)
+    side = np.sqrt(area)
+    stretched = min(max(np.sqrt(MOST_STRETCHED ** rng.uniform(-1, 1)), side), 1 / side)
+    width, height = min(1.0, side * stretched), min(1.0, side / stretched)
     left, top = rng.uniform(0, 1 - width) * so_far.width, rng.uniform(0, 1 - height) * so_far.height
     return so_far.moved(scaling(1 / width, 1 / height) @ shifting(-left, -top))

@@ -1,25 +1,27 @@
-"""What can happen to an image: a function that adds one thing to a draw, how strongly, and how often.
+"""What can happen to an example: a function that does one thing to it, how strongly, and how often.
 
     @operation("rotate", usual=15, reach=both_ways, limits=(-180, 180), unit=" degrees", widest=135)
     def rotate(so_far: Draw, degrees: float, rng: np.random.Generator) -> Draw:
         ...
 
-makes `rotate` a `Kind`; `rotate(15)` is an `Operation` of it: turn by -15 to 15 degrees.
+makes `rotate` a `Kind`; `rotate(15)` is an `Operation` of it: turn by -15 to 15 degrees. Operations on images change a
+draw, those on texts the text itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from difflib import get_close_matches
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from handful.augment.draw import Draw
 from handful.core.errors import UsageError
 
 Range = tuple[float, float]
-Drawing = Callable[[Draw, float, np.random.Generator], Draw]
+State = TypeVar("State")  # what operations change: a Draw, or a text
+Drawing = Callable[[State, float, np.random.Generator], State]
 
 
 def both_ways(x: float) -> Range:
@@ -43,12 +45,12 @@ def up_to(top: float) -> Callable[[float], Range]:
 
 
 @dataclass(frozen=True, eq=False)
-class Kind:
+class Kind(Generic[State]):
     """A kind of operation; calling it makes one.
 
     Args:
         name: In policies written as text.
-        draw: Adds it, of a given amount, to a draw.
+        draw: Does it, with a given amount.
         usual: The amount where none is given; None for what has no amount and only a probability.
         reach: The range that a single number stands for.
         limits: Of the amount.
@@ -60,7 +62,7 @@ class Kind:
     """
 
     name: str
-    draw: Drawing
+    draw: Drawing[State]
     usual: float | None = None
     reach: Callable[[float], Range] = exactly
     limits: Range = (0.0, 1.0)
@@ -70,7 +72,7 @@ class Kind:
     overturns: bool = False
     recolours: bool = False
 
-    def __call__(self, amount: float | Range | None = None, probability: float | None = None) -> Operation:
+    def __call__(self, amount: float | Range | None = None, probability: float | None = None) -> Operation[State]:
         """An operation of this kind.
 
         Args:
@@ -88,10 +90,10 @@ class Kind:
         return self.draw.__name__  # pickled by its name in its module, as a function is
 
 
-def operation(name: str, **about: Any) -> Callable[[Drawing], Kind]:
-    """Make a function that draws the `Kind` of operation that it draws."""
+def operation(name: str, **about: Any) -> Callable[[Drawing[State]], Kind[State]]:
+    """Make a function the `Kind` of operation that it does."""
 
-    def kind(draw: Drawing) -> Kind:
+    def kind(draw: Drawing[State]) -> Kind[State]:
         made = Kind(name, draw, **about)
         object.__setattr__(made, "__doc__", draw.__doc__)
         object.__setattr__(made, "__module__", draw.__module__)
@@ -101,8 +103,8 @@ def operation(name: str, **about: Any) -> Callable[[Drawing], Kind]:
 
 
 @dataclass(frozen=True)
-class Operation:
-    """One thing that happens to an image with a probability, and with an amount drawn evenly from a range.
+class Operation(Generic[State]):
+    """One thing that happens with a probability, and with an amount drawn evenly from a range.
 
     Args:
         kind: What happens.
@@ -112,7 +114,7 @@ class Operation:
         UsageError: when the amount or the probability is out of its range; it names the operation and the value.
     """
 
-    kind: Kind
+    kind: Kind[State]
     low: float
     high: float
     probability: float = 1.0
@@ -125,8 +127,8 @@ class Operation:
             expected = f"expected {limits[0]:g} to {limits[1]:g}{self.kind.unit}, the lower one first"
             raise UsageError(f"{name} has the amount {self._amount}, {expected}", "policy", f"usual is {self.kind()}")
 
-    def __call__(self, so_far: Draw, rng: np.random.Generator) -> Draw:
-        """The draw with this operation in it, or, as its probability has it, as it was."""
+    def __call__(self, so_far: State, rng: np.random.Generator) -> State:
+        """It with this operation done, or, as the probability has it, as it was."""
         if rng.random() >= self.probability:
             return so_far
         return self.kind.draw(so_far, rng.uniform(self.low, self.high), rng)
@@ -142,9 +144,42 @@ class Operation:
         """The shortest text that stands for the range."""
         for single in (self.high, self.low):
             if self.kind.reach(single) == (self.low, self.high):
-                return _number(single)
-        return f"{_number(self.low)}..{_number(self.high)}"
+                return _written(single)
+        return f"{_written(self.low)}..{_written(self.high)}"
 
 
-def _number(x: float) -> str:
+def _written(x: float) -> str:
     return f"{x:g}" if float(f"{x:g}") == x else repr(x)
+
+
+def parsed(text: str, known: Mapping[str, Kind[State]], others: Iterable[str] = ()) -> Operation[State]:
+    """An operation from its text, as `str` writes it.
+
+    Args:
+        text: `rotate=15`, `rotate=-10..25`, `rotate=15@0.5` or `rotate`.
+        known: Kinds by name.
+        others: Names that are no operations and may have been meant.
+    Raises:
+        UsageError: when the name is not known or a number is none; names the nearest name that is known.
+    """
+    name, _, rest = (part.strip() for part in text.partition("="))
+    if name not in known:
+        near = get_close_matches(name, [*known, *others], n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+        raise UsageError(f"no operation is called {name!r}", "policy", hint)
+    amount, _, often = (part.strip() for part in rest.partition("@"))
+    low, dots, high = (part.strip() for part in amount.partition(".."))
+    kind = known[name]
+    value = (_number(low, text, kind), _number(high, text, kind)) if dots else _number(low, text, kind) if low else None
+    return kind(value, _number(often, text, kind) if often else None)
+
+
+def _number(written: str, text: str, kind: Kind[State]) -> float:
+    try:
+        number = float(written)
+    except ValueError:
+        number = np.nan
+    if not np.isfinite(number):
+        example = f"write {kind()} or {kind(probability=0.5)}"
+        raise UsageError(f"{text!r} has {written!r} where a number is expected", "policy", example)
+    return number

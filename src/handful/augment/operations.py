@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from handful.augment.blur import blur, defocus, motion
 from handful.augment.colour import brightness, channel_mix, contrast, grey, hue, invert, saturation, temperature
 from handful.augment.curves import equalize, gamma, posterize, solarize
 from handful.augment.elastic import elastic
+from handful.augment.erase import erase
 from handful.augment.geometry import (
     crop,
     flip_h,
@@ -18,6 +20,8 @@ from handful.augment.geometry import (
     translate_x,
     translate_y,
 )
+from handful.augment.jpeg import jpeg
+from handful.augment.noise import noise, shot
 
 GEOMETRY = (
     *(flip_h, flip_v, rotate, scale, translate_x, translate_y, shear_x, shear_y, perspective, elastic),
@@ -25,6 +29,6 @@ GEOMETRY = (
 )
 COLOUR = (brightness, contrast, saturation, hue, grey, channel_mix, temperature, invert)
 CURVES = (gamma, posterize, solarize, equalize)
-EFFECTS = ()
+EFFECTS = (noise, shot, blur, motion, defocus, jpeg, erase)
 
 KINDS = (*GEOMETRY, *COLOUR, *CURVES, *EFFECTS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import Any, get_args
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy.typing as npt
 
 from handful.augment.draw import Draw
 from handful.augment.matrices import scaling
-from handful.augment.operation import Operation
+from handful.augment.operation import Operation, parsed
 from handful.augment.operations import KINDS
 from handful.augment.trivial import trivial
 from handful.augment.warp import Border
@@ -33,7 +32,7 @@ NAMED = {
 BORDERS = get_args(Border)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Policy:
     """What may happen to an image; `draw` decides what does.
 
@@ -52,7 +51,7 @@ class Policy:
         (40, 60, 3)
     """
 
-    operations: tuple[Operation, ...] = ()
+    operations: tuple[Operation[Draw], ...] = ()
     border: Border = "reflect"
 
     def __post_init__(self) -> None:
@@ -86,7 +85,16 @@ class Policy:
     @property
     def name(self) -> str:
         """Its short name if it is a named one, else its text."""
-        return next((name for name, text in NAMED.items() if text == str(self)), str(self))
+        for name, text in NAMED.items():
+            named = Policy.parse(text)
+            if self == named:
+                return name
+            if self.operations and self == named.without("flip_h"):
+                return f"{name} without flips"
+        return str(self)
+
+    def __repr__(self) -> str:
+        return f"Policy.parse({str(self)!r})"
 
     def __str__(self) -> str:
         border = () if self.border == "reflect" else (f"border={self.border}",)
@@ -102,31 +110,6 @@ class Policy:
         text = NAMED.get(text.strip(), text)
         parts = [part.strip() for part in text.split(",") if part.strip()]
         borders = [part.partition("=")[2].strip() for part in parts if part.partition("=")[0].strip() == "border"]
-        operations = tuple(_operation(part) for part in parts if part.partition("=")[0].strip() != "border")
+        done = [part for part in parts if part.partition("=")[0].strip() != "border"]
+        operations = tuple(parsed(part, OPERATIONS, (*NAMED, "border")) for part in done)
         return Policy(operations, borders[-1] if borders else "reflect")  # type: ignore[arg-type]
-
-
-def _operation(text: str) -> Operation:
-    name, _, rest = (part.strip() for part in text.partition("="))
-    if name not in OPERATIONS:
-        near = get_close_matches(name, [*OPERATIONS, *NAMED], n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(OPERATIONS)}"
-        raise UsageError(f"no operation is called {name!r}", "policy", hint)
-    amount, _, often = (part.strip() for part in rest.partition("@"))
-    low, dots, high = (part.strip() for part in amount.partition(".."))
-    value = (_number(low, text), _number(high, text)) if dots else _number(low, text) if low else None
-    return OPERATIONS[name](value, _number(often, text) if often else None)
-
-
-def _number(written: str, text: str) -> float:
-    try:
-        number = float(written)
-    except ValueError:
-        number = np.nan
-    if not np.isfinite(number):
-        raise UsageError(
-            f"{text!r} has {written!r} where a number is expected",
-            "policy",
-            "write rotate=15, rotate=-10..25 or rotate=15@0.5",
-        )
-    return number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -81,13 +82,29 @@ class Recolour:
         lowest, factor = np.asarray(mean, dtype=np.float64), 1 / np.asarray(std, dtype=np.float64)
         product = last[:3] * factor[:, None]
         product[:, 3] = full * product[:, 3] - lowest * factor
-        coloured = cv2.transform(pixels.astype(np.float32), product)
         planes = np.empty((3, *pixels.shape[:2]), dtype=np.float32)
-        for plane, channel, low, high in zip(
-            planes, cv2.split(coloured), -lowest * factor, (full - lowest) * factor, strict=True
-        ):
-            np.clip(channel, low, high, out=plane)  # as if clipped to the range of pixels before normalising
+        mixed = _scratch(pixels.shape)
+        np.copyto(mixed, pixels)
+        cv2.split(cv2.transform(mixed, product, dst=mixed), list(planes))  # writes into the planes
+        for plane, low, high in zip(planes, -lowest * factor, (full - lowest) * factor, strict=True):
+            np.clip(plane, low, high, out=plane)  # as if clipped to the range of pixels before normalising
         return planes
+
+
+class _Scratch(threading.local):
+    """Floats of one thread to work in: fresh memory costs more than what is computed in it."""
+
+    memory = np.empty(0, dtype=np.float32)
+
+
+_SCRATCH = _Scratch()
+
+
+def _scratch(shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
+    size = int(np.prod(shape))
+    if _SCRATCH.memory.size < size:
+        _SCRATCH.memory = np.empty(size, dtype=np.float32)
+    return _SCRATCH.memory[:size].reshape(shape)
 
 
 def _full(pixels: Array) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -43,7 +44,8 @@ class Scene:
             got = " x ".join(map(str, self.mask.shape[::-1]))
             raise DataError(f"the mask has {got} pixels, its image {width} x {height}", "scene")
         left, top, right, bottom = self.objects.boxes.T
-        outside = (left >= width) | (top >= height) | (right <= 0) | (bottom <= 0) | (right <= left) | (bottom <= top)
+        inside = (left < width) & (top < height) & (right > 0) & (bottom > 0) & (right > left) & (bottom > top)
+        outside = ~inside  # and so is what is not a number
         if outside.any():
             box = ", ".join(f"{x:g}" for x in self.objects.boxes[outside][0])
             raise DataError(f"the box [{box}] lies outside its image of {width} x {height} or is empty", "scene")
@@ -81,13 +83,12 @@ def moved_objects(
     Returns:
         The objects that are visible enough, and the visible share of all that came in, shape (n,).
     """
-    outlines = [_moved_outline(_outline(objects, row), warp) for row in range(len(objects))]
-    clipped = [tuple(clip(polygon, *warp.target) for polygon in outline) for outline in outlines]
-    visible = np.array([_share(part, whole) for part, whole in zip(clipped, outlines, strict=True)]).reshape(-1)
+    seen = [_seen(_outline(objects, row), warp) for row in range(len(objects))]
+    visible = np.array([_share(parts, _outline(objects, row), warp) for row, parts in enumerate(seen)]).reshape(-1)
     kept = np.flatnonzero((visible >= least_visible) & (visible > 0))
     some = objects.take(kept)
-    left = [tuple(polygon for polygon in clipped[row] if len(polygon) >= 3) for row in kept]
-    boxes = np.array([_bounds(outline) for outline in left]).reshape(-1, 4)
+    left = [tuple(part.seen for part in seen[row]) for row in kept]
+    boxes = np.array([_bounds(seen[row], warp) for row in kept]).reshape(-1, 4)
     return (
         replace(
             some,
@@ -104,22 +105,21 @@ def clip(polygon: Points, width: float, height: float) -> Points:
 
     Source: Sutherland and Hodgman 1974, doi:10.1145/360767.360802.
     """
-    for axis, limit, sign in ((0, 0.0, 1.0), (0, width, -1.0), (1, 0.0, 1.0), (1, height, -1.0)):
-        if not len(polygon):
-            break
-        inside = sign * (polygon[:, axis] - limit)
-        kept = []
-        for at, depth in enumerate(inside):
-            before = inside[at - 1]
-            if (before < 0) != (depth < 0):
-                share = before / (before - depth)
-                crossing = polygon[at - 1] + share * (polygon[at] - polygon[at - 1])
-                crossing[axis] = limit
-                kept.append(crossing)
-            if depth >= 0:
-                kept.append(polygon[at])
-        polygon = np.array(kept).reshape(-1, 2)
+    for axis, limit in ((0, width), (1, height)):
+        polygon = cut(polygon, polygon[:, axis])
+        polygon = cut(polygon, limit - polygon[:, axis])
+        polygon[:, axis] = polygon[:, axis].clip(0, limit)  # what rounding left outside
     return polygon
+
+
+def cut(polygon: Points, depth: npt.NDArray[np.floating]) -> Points:
+    """The part of a polygon, shape (n, 2), where a linear function of it, given at its corners, is not negative."""
+    before, earlier = np.roll(depth, 1), np.roll(polygon, 1, axis=0)
+    inside, crosses = depth >= 0, (before < 0) != (depth < 0)
+    share = (before[crosses] / (before[crosses] - depth[crosses]))[:, None]
+    crossings = earlier[crosses] + share * (polygon[crosses] - earlier[crosses])
+    order = np.argsort(np.concatenate([2 * np.flatnonzero(crosses), 2 * np.flatnonzero(inside) + 1]))
+    return np.asarray(np.concatenate([crossings, polygon[inside]])[order])
 
 
 def area(polygon: Points) -> float:
@@ -135,10 +135,28 @@ def _outline(objects: Objects, row: int) -> Outline:
     return (np.array([[left, top], [right, top], [right, bottom], [left, bottom]]),)
 
 
-def _moved_outline(outline: Outline, warp: Warp) -> Outline:
-    if warp.field is None:
-        return tuple(warp.points(polygon) for polygon in outline)
-    return tuple(warp.points(_with_points_between(polygon)) for polygon in outline)
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """A moved polygon, and the part of it inside the picture; each of shape (n, 2)."""
+
+    whole: Points
+    seen: Points
+
+
+def _seen(outline: Outline, warp: Warp) -> tuple[_Part, ...]:
+    bent = warp.field is not None
+    sources = (_before_horizon(_with_points_between(polygon) if bent else polygon, warp) for polygon in outline)
+    parts = (_Part(whole, clip(whole, *warp.target)) for whole in map(warp.points, sources))
+    return tuple(part for part in parts if area(part.seen) > 0)
+
+
+def _before_horizon(polygon: Points, warp: Warp) -> Points:
+    """Without what a perspective would throw far out, or beyond infinity to the other side; none of it is seen."""
+    depth = polygon @ warp.matrix[2, :2] + warp.matrix[2, 2]
+    width, height = warp.target
+    corners = np.array([[0, 0, 1], [width, 0, 1], [width, height, 1], [0, height, 1]])
+    nearest = 1 / (corners @ np.linalg.inv(warp.matrix)[2]).max()  # the least depth inside the picture
+    return cut(polygon, depth - nearest / 2)
 
 
 def _with_points_between(polygon: Points) -> Points:
@@ -147,14 +165,23 @@ def _with_points_between(polygon: Points) -> Points:
     return np.asarray(between.transpose(1, 0, 2).reshape(-1, 2))
 
 
-def _share(part: Outline, whole: Outline) -> float:
-    total = sum(map(area, whole))
-    return sum(map(area, part)) / total if total > 0 else 0.0
+def _share(parts: Sequence[_Part], outline: Outline, warp: Warp) -> float:
+    """Of the object's area on the source: a perspective makes some of it larger than the rest."""
+    total = sum(map(area, outline))
+    seen = (warp.origins(part.seen if warp.field is None else _with_points_between(part.seen)) for part in parts)
+    return sum(map(area, seen)) / total if total > 0 else 0.0
 
 
-def _bounds(outline: Outline) -> npt.NDArray[np.floating]:
-    points = np.concatenate(outline)
+def _bounds(parts: Sequence[_Part], warp: Warp) -> npt.NDArray[np.floating]:
+    """The box around. Clipping may lead along the edge of the picture to a corner and back: that corner is not seen."""
+    points = np.array([point for part in parts for point in part.seen if not _is_detour(point, part, warp)])
     return np.concatenate([points.min(axis=0), points.max(axis=0)])
+
+
+def _is_detour(point: Points, part: _Part, warp: Warp) -> bool:
+    if not np.isin(point, (0, *warp.target)).all():
+        return False
+    return bool(cv2.pointPolygonTest(part.whole.astype(np.float32), tuple(point), False) < 0)
 
 
 def _moved_keypoints(

@@ -1,97 +1,66 @@
-"""Fixed views of an image: each is one 3x3 matrix, applied in one resampling.
+"""Fixed views of an image, drawn from a policy once and for all.
 
-Frozen features are computed once per view, so the views are a short, fixed list and not a random draw: the same for
-every image, every fold and every run, which keeps leave-one-out exact and the cache valid.
+Frozen features are computed once per view. So what a policy draws for an image depends on nothing but the policy, the
+number of the view and the image itself: every fold and every run sees the same views, leave-one-out stays exact and
+cached features valid.
 """
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
+from handful.augment.geometry import flip_h
+from handful.augment.policy import Policy
+from handful.core.rng import stream
+
 Pixels = npt.NDArray[np.uint8]
+
+MOST_VIEWS = 6  # of an image under one policy; more cost more than they give
 
 
 @dataclass(frozen=True)
 class View:
-    """Mirror, then turn and zoom about the centre, then shift.
+    """One view of each image: what a policy draws for it.
 
     Args:
-        name: Names the view in caches and recipes.
-        mirror: Left becomes right.
-        zoom: Above 1 enlarges the content.
-        degrees: Clockwise as seen on the screen.
-        shift: Of the content to the right and down, as fractions of the size.
+        policy: As text.
+        number: Tells the draws of one policy apart.
     """
 
-    name: str
-    mirror: bool = False
-    zoom: float = 1.0
-    degrees: float = 0.0
-    shift: tuple[float, float] = (0.0, 0.0)
+    policy: str = "none"
+    number: int = 0
 
-    def matrix(self, size: int) -> npt.NDArray[np.float64]:
-        """Source to target pixel coordinates, shape (3, 3); pixel centres lie at whole numbers."""
-        centre, angle = (size - 1) / 2, np.deg2rad(self.degrees)
-        cosine, sine = self.zoom * np.cos(angle), self.zoom * np.sin(angle)
-        to_origin = np.array([[1, 0, -centre], [0, 1, -centre], [0, 0, 1.0]])
-        mirrored = np.diag([-1.0 if self.mirror else 1.0, 1, 1])
-        turned = np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]])
-        back = np.array([[1, 0, centre + self.shift[0] * size], [0, 1, centre + self.shift[1] * size], [0, 0, 1]])
-        return np.asarray(back @ turned @ mirrored @ to_origin)
+    @property
+    def name(self) -> str:
+        """Names the view in messages."""
+        return f"{self.policy}, draw {self.number}"
 
     def __call__(self, image: Pixels) -> Pixels:
-        """The view of one square image (size, size, 3); borders are reflected. The input is untouched."""
-        matrix = self.matrix(len(image))
-        if np.array_equal(matrix, np.eye(3)):
-            return image
-        if np.array_equal(matrix[:2, :2], np.diag([-1, 1])) and not any(self.shift):
-            return np.ascontiguousarray(image[:, ::-1])  # exact, and what the shipped graph does
-        size = (image.shape[1], image.shape[0])
-        warped = cv2.warpAffine(image, matrix[:2], size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
-        return np.asarray(warped, dtype=np.uint8)
+        """The view of one image, shape (height, width, 3), at the same size; the input is untouched."""
+        height, width = image.shape[:2]
+        rng = stream(0, "view", self.policy, self.number, zlib.crc32(image.tobytes()))
+        return np.asarray(Policy.parse(self.policy).draw(rng, width, height, out=(width, height)).image(image))
 
 
-ORIGINAL = View("original")
-MIRRORED = View("mirrored", mirror=True)
-FARTHER = View("farther", zoom=0.9)
-NEARER = View("nearer", zoom=1.25)
-TURNED_RIGHT = View("turned right", zoom=1.1, degrees=8, shift=(0.04, 0.04))
-TURNED_LEFT = View("turned left", zoom=1.1, degrees=-8, shift=(-0.04, 0.04))
-TURNED_LEFT_MIRRORED = View("turned left, mirrored", mirror=True, zoom=1.1, degrees=-8, shift=(-0.04, 0.04))
+ORIGINAL = View()
+MIRRORED = View(str(flip_h(1.0)))  # what the shipped graph averages over, and the same to the byte
 
 
-def view_set(may_mirror: bool) -> tuple[View, ...]:
-    """The views in the order in which they are worth computing: the original first, the mirrored second if allowed."""
-    if may_mirror:
-        return (ORIGINAL, MIRRORED, FARTHER, NEARER, TURNED_RIGHT, TURNED_LEFT_MIRRORED)
-    return (ORIGINAL, FARTHER, NEARER, TURNED_RIGHT, TURNED_LEFT)
+def views_of(policy: Policy, most: int = MOST_VIEWS) -> tuple[View, ...]:
+    """The views of a policy in the order in which they are worth computing.
 
-
-def may_mirror(classes: tuple[str, ...]) -> bool:
-    """Whether a mirrored picture keeps its label: not when class names tell left from right.
+    The image itself is the first, its mirror image the second if the policy flips, and draws of the policy follow.
 
     Example:
-        >>> may_mirror(("cat", "dog")), may_mirror(("turn_left", "turn_right"))
-        (True, False)
+        >>> [view.name for view in views_of(Policy.parse("flips"))]
+        ['none, draw 0', 'flip_h=1.0, draw 0']
     """
-    words = {word for name in classes for word in _words(name)}
-    return not words & {
-        "left",
-        "right",
-        "links",
-        "rechts",
-        "gauche",
-        "droite",
-        "clockwise",
-        "anticlockwise",
-        "port",
-        "starboard",
-    }
-
-
-def _words(name: str) -> list[str]:
-    return "".join(c if c.isalpha() else " " for c in name.lower()).split()
+    flips = any(operation.kind is flip_h for operation in policy.operations)
+    first = (ORIGINAL, MIRRORED) if flips else (ORIGINAL,)
+    if not policy.without(flip_h.name).operations:
+        return first[:most]
+    return (*first, *(View(str(policy), number) for number in range(len(first), MOST_VIEWS)))[:most]

@@ -17,7 +17,9 @@ Array = npt.NDArray[Any]
 
 BORDERS = {"reflect": cv2.BORDER_REFLECT_101, "replicate": cv2.BORDER_REPLICATE, "constant": cv2.BORDER_CONSTANT}
 LONGEST = 32_766  # of a side, in pixels: OpenCV warps with 16-bit coordinates
-MARGIN = 2  # pixels around the part that is seen, for interpolation
+MARGIN = 2  # pixels, or blocks of them, around the part that is seen, for interpolation
+COPIED_AS = {1: np.uint8, 2: np.uint16, 4: np.float32, 8: np.float64}  # types of that many bytes that OpenCV can copy
+TINY = 1e-6  # what rounding leaves of a whole number
 PASSES = 20  # of the fixed point that inverts an elastic field; each halves the error or better
 
 
@@ -54,16 +56,19 @@ class Warp:
         self._check(pixels)
         if self._is_identity:
             return pixels.copy()
-        part, matrix = self._part(pixels)
-        part, matrix = self._reduced(part, matrix)
-        return self._resampled(part, matrix, cv2.INTER_LINEAR, BORDERS[self.border])
+        part, matrix = self._reduced(*self._part(pixels))
+        moved = self._resampled(part, matrix, cv2.INTER_LINEAR, BORDERS[self.border])
+        return moved.reshape(*moved.shape[:2], *pixels.shape[2:])
 
     def mask(self, mask: Array) -> Array:
-        """Class or instance indices: the nearest one, and 0 where nothing was."""
+        """Class or instance indices, shape (height, width): the nearest one, and 0 where nothing was."""
         self._check(mask)
+        if mask.dtype.kind not in "biuf" or mask.itemsize not in COPIED_AS:
+            raise DataError(f"the mask is of type {mask.dtype}, expected whole numbers", "warp")
         if self._is_identity:
             return mask.copy()
-        return self._resampled(mask, self.matrix, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT)
+        part, matrix = self._part(mask.view(COPIED_AS[mask.itemsize]))
+        return self._resampled(part, matrix, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT).view(mask.dtype)
 
     def points(self, points: Points) -> Points:
         """Where points of the source, shape (..., 2), stand in the target."""
@@ -75,6 +80,10 @@ class Warp:
             found = goal.reshape(-1, 2) - self._displacement(found)
         return found.reshape(goal.shape)
 
+    def origins(self, points: Points) -> Points:
+        """Where points of the target, shape (n, 2), stand in the source."""
+        return moved_points(np.linalg.inv(self.matrix), points + self._displacement(points))
+
     @property
     def _is_identity(self) -> bool:
         return self.field is None and self.source == self.target and np.array_equal(self.matrix, IDENTITY)
@@ -85,10 +94,6 @@ class Warp:
             raise DataError(
                 f"this draw is for {self.source[0]} x {self.source[1]} pixels, got {width} x {height}", "warp"
             )
-        if max(self.source + self.target) > LONGEST:
-            raise DataError(
-                f"a side has {max(self.source + self.target)} pixels, at most {LONGEST} can be warped", "warp"
-            )
 
     def _part(self, pixels: Array) -> tuple[Array, Matrix]:
         """The part that is seen, without a copy: there is no use in reducing what a crop throws away."""
@@ -97,17 +102,25 @@ class Warp:
         width, height = self.target
         corners = np.array([[0.0, 0.0], [width, 0.0], [width, height], [0.0, height]])
         seen = moved_points(np.linalg.inv(self.matrix), corners)
-        low, high = np.floor(seen.min(axis=0)) - MARGIN, np.ceil(seen.max(axis=0)) + MARGIN
+        low, high = np.floor(seen.min(axis=0) + TINY), np.ceil(seen.max(axis=0) - TINY)
         spans = [
-            (int(a), int(b)) if a >= 0 and b <= side else (0, side)  # what is reflected may come from anywhere
-            for a, b, side in zip(low, high, self.source, strict=True)
+            (max(0, (int(a) // block - MARGIN) * block), min(side, (-(-int(b) // block) + MARGIN) * block))
+            if a >= 0 and b <= side
+            else (0, side)  # what is reflected may come from anywhere
+            for a, b, side, block in zip(low, high, self.source, self._block, strict=True)
         ]
         (left, right), (top, bottom) = spans
         return pixels[top:bottom, left:right], self.matrix @ shifting(left, top)
 
+    @property
+    def _block(self) -> tuple[int, int]:
+        """How many pixels of the source, across and down, fall into one of the target: whole ones, at least one."""
+        across, down = (max(1, int(1 / step + TINY)) for step in stretch(self.matrix, *self.target))
+        return across, down
+
     def _reduced(self, pixels: Array, matrix: Matrix) -> tuple[Array, Matrix]:
         """Shrinking by two or more begins with means of whole blocks of pixels: interpolation alone would alias."""
-        across, down = (max(1, int(1 / step + 1e-6)) for step in stretch(matrix, *self.target))
+        across, down = self._block
         if (across, down) == (1, 1):
             return pixels, matrix
         height, width = pixels.shape[:2]
@@ -119,15 +132,20 @@ class Warp:
         return cv2.resize(pixels, (columns, rows), interpolation=cv2.INTER_AREA), matrix @ scaling(across, down)
 
     def _resampled(self, pixels: Array, matrix: Matrix, interpolation: int, border: int) -> Array:
+        longest = max(*pixels.shape[:2], *self.target)
+        if longest > LONGEST:
+            raise DataError(
+                f"a side has {longest} pixels, at most {LONGEST} can be warped",
+                "warp",
+                "make the picture smaller first",
+            )
         centred = shifting(-0.5, -0.5) @ matrix @ shifting(0.5, 0.5)  # OpenCV's pixel centres lie at whole numbers
         if self.field is not None:
             x, y = self._origins(np.linalg.inv(matrix))
-            moved = cv2.remap(pixels, x, y, interpolation, borderMode=border)
-        elif np.array_equal(matrix[2], IDENTITY[2]):
-            moved = cv2.warpAffine(pixels, centred[:2], self.target, flags=interpolation, borderMode=border)
-        else:
-            moved = cv2.warpPerspective(pixels, centred, self.target, flags=interpolation, borderMode=border)
-        return moved.reshape(self.target[1], self.target[0], *pixels.shape[2:])
+            return cv2.remap(pixels, x, y, interpolation, borderMode=border)
+        if np.array_equal(matrix[2], IDENTITY[2]):
+            return cv2.warpAffine(pixels, centred[:2], self.target, flags=interpolation, borderMode=border)
+        return cv2.warpPerspective(pixels, centred, self.target, flags=interpolation, borderMode=border)
 
     def _origins(self, backward: Matrix) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """For every pixel of the target, the x and y of its origin in OpenCV's coordinates."""

@@ -30,6 +30,7 @@ def fit(
     task: Annotated[str | None, typer.Option(help="image-classification, the only one so far.")] = None,
     backbone: Annotated[str, typer.Option(help="efficientnet-lite0, or a Hugging Face folder.")] = "efficientnet-lite0",
     recipe: Annotated[str, typer.Option(help="auto, or probe: frozen features alone.")] = "auto",
+    augment: Annotated[str, typer.Option(help="auto, a policy (none, flips, light ...), or rotate=15,...")] = "auto",
     budget: Annotated[str, typer.Option(help="A ceiling: 5m, 90s or 40fits.")] = "5m",
     metric: Metric = "accuracy",
     seed: Seed = 0,
@@ -49,7 +50,7 @@ def fit(
     check_destination(out)
     if out.resolve().is_relative_to(data.resolve()):
         raise UsageError("the model would lie among the photos", str(out), "choose an --out elsewhere")
-    settings = Settings(backbone, recipe, budget, checked_metric(metric), seed=seed, jobs=jobs, strict=strict)
+    settings = Settings(backbone, recipe, augment, budget, checked_metric(metric), seed=seed, jobs=jobs, strict=strict)
     splits, terminal = read(data, test=test, unlabelled=unlabelled), Terminal()
     for note in splits.notes:
         terminal.note(note)

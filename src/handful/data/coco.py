@@ -15,11 +15,12 @@ from reprlib import repr as shortened
 from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from handful.core.errors import DataError
 from handful.core.files import replaced_file
 from handful.data.listing import part_named
-from handful.data.objects import Floats, Objects, Outline
+from handful.data.objects import Objects, Outline, Points
 
 MAX_BYTES = 512 * 2**20  # of one JSON file: all of COCO has 449 MiB
 MAX_PIXELS = 2**27  # as in handful.data.pixels, which would load OpenCV
@@ -27,6 +28,7 @@ _LARGEST = 1e9  # of a coordinate
 _HAIR = 0.005  # pixels: half of the last digit that is written
 _COMPUTED = ("id", "image_id", "category_id", "bbox", "area", "segmentation", "keypoints", "num_keypoints")
 
+Floats: TypeAlias = npt.NDArray[np.float64]
 Fields: TypeAlias = dict[str, Any]  # of a JSON object
 
 
@@ -107,7 +109,7 @@ def write_coco(split: CocoSplit, images: Iterable[CocoImage], path: Path) -> Non
     same bytes.
 
     Raises:
-        DataError: when a number is NaN or infinite.
+        DataError: when a number is NaN or infinite, or a field nested too deeply.
         JobError: when the disk is full or not writable. What stood at `path` stands there still.
     """
     category_ids = sorted(category["id"] for category in split.header["categories"])
@@ -123,8 +125,8 @@ def write_coco(split: CocoSplit, images: Iterable[CocoImage], path: Path) -> Non
     content = {**split.header, "images": records, "annotations": annotations}
     try:
         text = json.dumps(content, ensure_ascii=False, allow_nan=False)
-    except ValueError as failure:
-        raise DataError("a number is NaN or infinite, which JSON cannot say", str(path), "correct it") from failure
+    except (ValueError, RecursionError) as failure:  # NaN, infinity
+        raise DataError(f"this cannot be said in JSON: {failure}", str(path), "correct the fields") from failure
     with replaced_file(path) as file:
         file.write(text + "\n")
 
@@ -132,7 +134,7 @@ def write_coco(split: CocoSplit, images: Iterable[CocoImage], path: Path) -> Non
 def _files(folder: Path) -> list[Path]:
     inner = [entry for entry in folder.glob("*") if part_named(entry.name) or entry.name == "annotations"]
     found = [path for place in (folder, *inner) for path in place.glob("*.json")]
-    return sorted(path for path in found if _is_usual(path) and path.is_file())
+    return sorted((path for path in found if _is_usual(path) and path.is_file()), key=Path.as_posix)
 
 
 def _is_usual(path: Path) -> bool:
@@ -201,8 +203,9 @@ def _class_names(categories: Sequence[Fields], path: Path) -> tuple[str, ...]:
     for category, name in zip(categories, names, strict=True):
         if not isinstance(name, str) or not name.strip():
             raise DataError("the category has no name", f"{path}, category {category['id']}", "name it")
-        if names.count(name) > 1:
-            raise DataError(f"two categories have the name {name!r}", str(path), "rename one, or join them")
+    name, count = Counter(names).most_common(1)[0] if names else ("", 0)
+    if count > 1:
+        raise DataError(f"{count} categories have the name {shortened(name)}", str(path), "rename or join them")
     return tuple(str(name) for name in names)
 
 
@@ -388,7 +391,7 @@ def _polygon(values: Any, where: str) -> Floats:
 
 
 def _traced(counts: Sequence[int], width: int, height: int) -> Outline:
-    """The outer border of each piece of a mask, along the edges of its pixels; it cuts inner corners by half a pixel."""
+    """The outer border of each piece of a mask, along the edges of its pixels; inner corners are cut a little."""
     import cv2  # here, because a folder without masks is read without it
 
     mask = np.repeat(np.resize(np.array([0, 1], np.uint8), len(counts)), counts).reshape(width, height).T
@@ -399,29 +402,29 @@ def _traced(counts: Sequence[int], width: int, height: int) -> Outline:
 
 
 def _annotation(objects: Objects, row: int, category_ids: Sequence[int]) -> Fields:
-    left, top, right, bottom = np.round(objects.boxes[row], 2)
+    left, top, right, bottom = _rounded(objects.boxes[row])
     polygons = objects.outlines[row] if objects.outlines else ()
     area = sum(_area(polygon) for polygon in polygons) if polygons else (right - left) * (bottom - top)
     written: Fields = {
         "category_id": category_ids[objects.labels[row]],
-        "bbox": _rounded(np.array([left, top, right - left, bottom - top])),
+        "bbox": _rounded([left, top, right - left, bottom - top]),
         "area": round(float(area), 2),
     }
     if polygons:
         written["segmentation"] = [_rounded(polygon.ravel()) for polygon in polygons]
     if objects.keypoints is not None:
         points = objects.keypoints[row]
-        written["keypoints"] = [value for x, y, seen in points for value in (*_rounded(np.array([x, y])), int(seen))]
+        written["keypoints"] = [value for x, y, seen in points for value in (*_rounded([x, y]), int(seen))]
         written["num_keypoints"] = int(np.count_nonzero(points[:, 2]))
     return written
 
 
-def _area(polygon: Floats) -> float:
+def _area(polygon: Points) -> float:
     """Half the absolute sum of x_i y_(i+1) - x_(i+1) y_i."""
-    x, y = (polygon - polygon[0]).T
+    x, y = np.asarray(polygon - polygon[0], np.float64).T
     return float(abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2)
 
 
-def _rounded(values: Floats) -> list[float]:
-    rounded: list[float] = (np.round(values, 2) + 0.0).tolist()  # which makes -0.0 a 0.0
+def _rounded(values: Points | Sequence[float]) -> list[float]:
+    rounded: list[float] = (np.round(np.asarray(values, np.float64), 2) + 0.0).tolist()  # which makes -0.0 a 0.0
     return rounded

@@ -5,10 +5,12 @@ Adding a technique is one value here (or one line for a new kind of head); the e
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 
+from handful.augment.policy import Policy
+from handful.augment.views import MIRRORED, MOST_VIEWS, ORIGINAL, View, views_of
 from handful.nn.backbone import Backbone
 from handful.recipe.recipe import Recipe
 from handful.transfer.probe import ClassWeights, Probe
@@ -16,10 +18,9 @@ from handful.transfer.probe import ClassWeights, Probe
 # Usual gains in accuracy at 10 labels per class, as fractions: means over the training parts of five open sets.
 PRIOR_SEVERAL_DEPTHS = 0.025
 PRIOR_SQUARE_ROOT = 0.010
-PRIOR_MIRRORED = 0.007
-PRIOR_ALL_VIEWS = 0.010
 PRIOR_LOGISTIC = -0.020
 PRIOR_BALANCED = 0.0
+PRIOR_POLICIES = {"none": 0.0, "flips": 0.006, "light": 0.021, "scan": 0.012, "standard": 0.014}
 
 MOST_ROWS = 4000  # rows of all views together: more views than that cost more than they give
 MOST_LOGISTIC = 300  # examples: beyond, refitting it for every fold costs more than all other recipes together
@@ -34,42 +35,51 @@ class Candidate:
     prior: float
 
 
-def candidates(backbone: Backbone, class_counts: list[int], may_mirror: bool, n_views: int) -> list[Candidate]:
+def candidates(
+    backbone: Backbone, class_counts: list[int], policies: Mapping[Policy, float], most_views: int
+) -> list[Candidate]:
     """All recipes worth trying on a data set, cheapest first.
 
     Args:
         backbone: Its layers are the depths.
         class_counts: Training examples of each class.
-        may_mirror: Whether the second view is the mirrored one.
-        n_views: How many views there are features of.
+        policies: What views may be drawn from, each with its usual gain.
+        most_views: Of one policy.
     """
-    tried = _combinations(backbone, class_counts, may_mirror, n_views)
+    tried = _combinations(backbone, class_counts, policies, most_views)
     return sorted(tried, key=lambda candidate: _cost(candidate.recipe.adapt, backbone))
 
 
-def n_views_worth(n_examples: int, n_views: int) -> int:
-    """How many of the views to compute: fewer when examples are many, where views matter less and cost more."""
-    return max(min(n_views, MOST_ROWS // max(n_examples, 1)), 2 if n_examples <= MOST_ROWS else 1)
+def views_tried(policies: Iterable[Policy], most_views: int) -> tuple[View, ...]:
+    """Every view that a candidate needs, each once: the image itself, its mirror image if any policy flips, draws."""
+    needed = dict.fromkeys(view for policy in policies for view in views_of(policy, most_views))
+    first = [view for view in (ORIGINAL, MIRRORED) if view in needed]
+    return tuple(dict.fromkeys((*first, *needed)))
 
 
-def _combinations(backbone: Backbone, class_counts: list[int], may_mirror: bool, n_views: int) -> Iterator[Candidate]:
+def n_views_worth(n_examples: int) -> int:
+    """How many views of one policy to compute: fewer when examples are many, where they matter less and cost more."""
+    return max(min(MOST_VIEWS, MOST_ROWS // max(n_examples, 1)), 2 if n_examples <= MOST_ROWS else 1)
+
+
+def _combinations(
+    backbone: Backbone, class_counts: list[int], policies: Mapping[Policy, float], most_views: int
+) -> Iterator[Candidate]:
     every = tuple(layer.name for layer in backbone.layers)
     depths = {backbone.last: 0.0, every: PRIOR_SEVERAL_DEPTHS}
     powers = {1.0: 0.0, 0.5: PRIOR_SQUARE_ROOT}
-    views: dict[tuple[int, ...], float] = {(0,): 0.0}
-    if n_views > 1:
-        views[tuple(range(n_views))] = PRIOR_ALL_VIEWS + (PRIOR_MIRRORED if may_mirror else 0)
-    if may_mirror and n_views > 2:
-        views[0, 1] = PRIOR_MIRRORED
+    views: dict[tuple[View, ...], tuple[Policy, float]] = {}
+    for policy, prior in policies.items():
+        views.setdefault(views_of(policy, most_views), (policy, prior))
     weights: dict[ClassWeights, float] = {"none": 0.0}
     if max(class_counts) >= IMBALANCED * min(class_counts):
         weights["balanced"] = PRIOR_BALANCED
-    for (layers, a), (power, b), (rows, c), (weight, d) in product(
+    for (layers, a), (power, b), (seen, (policy, c)), (weight, d) in product(
         depths.items(), powers.items(), views.items(), weights.items()
     ):
-        test_views = (0, 1) if may_mirror and 1 in rows else (0,)
-        probe = Probe(layers, power, rows, test_views, "ridge", weight)
-        yield Candidate(Recipe(backbone.name, probe), a + b + c + d)
+        test_views = (0, 1) if MIRRORED in seen else (0,)
+        probe = Probe(layers, power, tuple(range(len(seen))), test_views, "ridge", weight)
+        yield Candidate(Recipe(backbone.name, probe, policy if len(seen) > 1 else Policy()), a + b + c + d)
     if sum(class_counts) > MOST_LOGISTIC:
         return
     prior = PRIOR_SEVERAL_DEPTHS + PRIOR_SQUARE_ROOT + PRIOR_LOGISTIC

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from handful.augment.views import ORIGINAL, View, views_of
 from handful.core.progress import SILENT, Progress
 from handful.core.rng import stream
 from handful.evaluate.arrays import Averaging, Floats, Ints, example_weights
@@ -28,11 +29,12 @@ class Problem:
     """What recipes are tried on.
 
     Args:
-        features: Shape (n, n_views, dim).
+        features: Of all views, shape (n, n_views, dim).
         targets: Class indices, shape (n,).
         n_classes: Number of classes.
         units: What is never split across folds, shape (n,).
         backbone: What the features came from.
+        views: What they are of; the image itself is the first, its mirror image the second if there is one.
     """
 
     features: FeatureMatrix
@@ -40,10 +42,13 @@ class Problem:
     n_classes: int
     units: Ints
     backbone: Backbone
+    views: tuple[View, ...] = (ORIGINAL,)
 
     def rows(self, recipe: Recipe) -> ProbeRows:
         """The decomposed rows of one recipe."""
-        return ProbeRows(recipe.adapt, self.features, self.backbone, self.targets, self.n_classes, self.units)
+        its_views = views_of(recipe.augment)[: max(recipe.adapt.views) + 1]
+        features = self.features[:, [self.views.index(view) for view in its_views]]
+        return ProbeRows(recipe.adapt, features, self.backbone, self.targets, self.n_classes, self.units)
 
     def take(self, rows: Ints) -> Problem:
         """The same problem on some of the examples."""

@@ -13,6 +13,7 @@ _SETTINGS = {
     "backbone": "Backbone",
     "layers": "Layers",
     "power": "Power of the features",
+    "augment": "Augmentation",
     "n_views": "Views per photo",
     "flip_at_test": "Mirrored view at test",
     "head": "Head",

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from handful.augment.views import View, may_mirror, view_set
+from handful.augment.policy import Policy
+from handful.augment.safety import safe_policy
+from handful.augment.views import View
 from handful.bundle.manifest import Manifest
 from handful.bundle.model import Model
 from handful.bundle.save import write_model
@@ -26,7 +28,7 @@ from handful.nn.backbone import Backbone, FeatureMatrix
 from handful.nn.backbones import backbone_named
 from handful.nn.features import frozen_features
 from handful.recipe.budget import Budget
-from handful.recipe.candidates import candidates, n_views_worth
+from handful.recipe.candidates import PRIOR_POLICIES, candidates, n_views_worth, views_tried
 from handful.recipe.selection import Problem
 from handful.report.page import Pictures, render
 from handful.tasks.assemble import assemble_graph, check_parity, describe, embedding, tensors
@@ -61,6 +63,7 @@ class Settings:
     Args:
         backbone: `efficientnet-lite0` or a folder in Hugging Face form.
         recipe: "auto" or "probe".
+        augment: "auto", a named policy, or one as text.
         budget: `5m`, `90s` or `40fits`: a ceiling.
         metric: What is maximised.
         seed: Of everything random.
@@ -72,6 +75,7 @@ class Settings:
 
     backbone: str = "efficientnet-lite0"
     recipe: str = "auto"
+    augment: str = "auto"
     budget: str = "5m"
     metric: Averaging = "accuracy"
     seed: int = 0
@@ -134,14 +138,15 @@ def fit_images(splits: Splits, settings: Settings, name: str = "photos", progres
         data = prepare_images(splits, backbone.spec.size, settings.jobs, settings.strict, progress)
     classes = data.train.data.classes
     with stages("features"):
-        views = _views(data.train, progress)
+        policies, most = _policies(settings, classes, progress), n_views_worth(len(data.train.data))
+        views = views_tried(policies, most)
         features = _features(backbone, data.train, views, settings, progress)
-        problem = Problem(features, data.train.targets, len(classes), data.audit.units, backbone)
+        problem = Problem(features, data.train.targets, len(classes), data.audit.units, backbone, views)
     with stages("choosing"):
-        tried = candidates(backbone, data.train.counts, may_mirror(classes), len(views))
+        tried = candidates(backbone, data.train.counts, policies, most)
         learned = learn(problem, tried, classes, settings.metric, budget, settings.seed, progress)
     with stages("testing"):
-        tested = _test_probabilities(data, learned, problem, views, settings, progress)
+        tested = _test_probabilities(data, learned, problem, settings, progress)
     with stages("assembling"):
         graph = assemble_graph(learned, backbone)
         check_parity(graph, learned.probabilities(problem, features[:N_PARITY]), data.train.pixels)
@@ -156,12 +161,20 @@ def fit_images(splits: Splits, settings: Settings, name: str = "photos", progres
     return Fit(graph, tensors(learned, seen, settings.seed), manifest, metrics, pictures)
 
 
-def _views(train: Part, progress: Progress) -> tuple[View, ...]:
-    mirror = may_mirror(train.data.classes)
-    if not mirror:
-        progress.note("photos are not mirrored: the class names tell left from right")
-    views = view_set(mirror)
-    return views[: n_views_worth(len(train.data), len(views))]
+def _policies(settings: Settings, classes: tuple[str, ...], progress: Progress) -> dict[Policy, float]:
+    """What is tried, with its usual gain: all that usually pay, or the one that was asked for; none that is unsafe."""
+    asked = PRIOR_POLICIES if settings.augment == "auto" else {settings.augment: 0.0}
+    safe: dict[Policy, float] = {}
+    told: dict[str, None] = {}
+    for text, prior in asked.items():
+        given = Policy.parse(text)
+        policy, notes = safe_policy(given, classes)
+        safe.setdefault(policy, prior)
+        if policy != given or settings.augment != "auto":  # of what is only tried, the data are the better judge
+            told |= dict.fromkeys(notes)
+    for note in told:
+        progress.note(note)
+    return safe
 
 
 def _features(
@@ -172,11 +185,11 @@ def _features(
 
 
 def _test_probabilities(
-    data: Prepared, learned: Learned, problem: Problem, views: tuple[View, ...], settings: Settings, progress: Progress
+    data: Prepared, learned: Learned, problem: Problem, settings: Settings, progress: Progress
 ) -> Floats | None:
     if data.test is None:
         return None
-    needed = views[: max(learned.recipe.adapt.test_views) + 1]
+    needed = problem.views[: max(learned.recipe.adapt.test_views) + 1]
     features = _features(problem.backbone, data.test, needed, settings, progress)
     return learned.probabilities(problem, features)
 
@@ -198,6 +211,7 @@ def _account(data: Prepared, learned: Learned, tested: Floats | None, settings: 
         "recipe": {
             **learned.recipe.to_json()["adapt"],
             "backbone": learned.recipe.backbone,
+            "augment": str(learned.recipe.augment) or "none",
             "n_views": len(learned.recipe.adapt.views),
             "flip_at_test": len(learned.recipe.adapt.test_views) > 1,
             "description": learned.recipe.describe(),

@@ -28,6 +28,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     Args:
         backbone: `efficientnet-lite0`, or a folder in Hugging Face form.
         recipe: "auto" or "probe".
+        augment: "auto", a named policy, or one as text.
         budget: `5m`, `90s` or `40fits`: a ceiling.
         metric: "accuracy" or "balanced_accuracy".
         random_state: Seed of everything random.
@@ -44,6 +45,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         self,
         backbone: str = "efficientnet-lite0",
         recipe: str = "auto",
+        augment: str = "auto",
         budget: str = "5m",
         metric: Averaging = "accuracy",
         random_state: int = 0,
@@ -51,6 +53,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     ) -> None:
         self.backbone = backbone
         self.recipe = recipe
+        self.augment = augment
         self.budget = budget
         self.metric = metric
         self.random_state = random_state
@@ -118,7 +121,13 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
     def _fit(self, splits: Splits, labels: npt.NDArray[Any], name: str, progress: Progress = SILENT) -> Self:
         settings = Settings(
-            self.backbone, self.recipe, self.budget, self.metric, seed=self.random_state, jobs=self.n_jobs
+            backbone=self.backbone,
+            recipe=self.recipe,
+            augment=self.augment,
+            budget=self.budget,
+            metric=self.metric,
+            seed=self.random_state,
+            jobs=self.n_jobs,
         )
         self._fitted = fit_images(splits, settings, name, progress)
         self.__dict__.pop("_model", None)
