@@ -20,7 +20,7 @@ PRIOR_SEVERAL_DEPTHS = 0.025
 PRIOR_SQUARE_ROOT = 0.010
 PRIOR_LOGISTIC = -0.020
 PRIOR_BALANCED = 0.0
-PRIOR_POLICIES = {"none": 0.0, "flips": 0.006, "light": 0.021, "scan": 0.012, "standard": 0.014}
+PRIOR_POLICIES = {"none": 0.0, "flips": 0.005, "light": 0.021, "scan": 0.015, "standard": 0.012}
 
 MOST_ROWS = 4000  # rows of all views together: more views than that cost more than they give
 MOST_LOGISTIC = 300  # examples: beyond, refitting it for every fold costs more than all other recipes together
