@@ -1,4 +1,4 @@
-"""Makes the pictures of docs/augmentation.md: `python docs/augmentation/pictures.py`. Everything in them is drawn here."""
+"""Makes the pictures of docs/augmentation.md (`python docs/augmentation/pictures.py`); all in them is drawn here."""
 
 from __future__ import annotations
 
@@ -10,8 +10,15 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from handful.augment.blending import BLENDS
+from handful.augment.cutmix import cutmix
+from handful.augment.cutouts import cut_out, patch
+from handful.augment.implant import Implanting, implant
+from handful.augment.mixup import mixup
+from handful.augment.mosaic import mosaic
 from handful.augment.operation import Operation
 from handful.augment.operations import COLOUR, CURVES, EFFECTS, GEOMETRY
+from handful.augment.paste import implant_into_class
 from handful.augment.policy import NAMED, Policy
 from handful.augment.scene import Scene, augmented
 from handful.data.objects import Objects
@@ -29,14 +36,20 @@ def polygon(points: Sequence[tuple[float, float]]) -> npt.NDArray[np.float64]:
     return np.array(points, dtype=np.float64)
 
 
-def landscape() -> Scene:
-    """A house, a car and a tree: outlines, boxes, a mask and keypoints (the car's left and right wheel) are known."""
+def meadow() -> Pixels:
+    """Sky and grass."""
     image = np.empty((HEIGHT, WIDTH, 3), np.uint8)
     image[:] = np.linspace((120, 180, 240), (210, 230, 250), HEIGHT)[:, None]
     image[120:] = (110, 160, 80)
     cv2.circle(image, (205, 30), 16, (255, 220, 90), -1, cv2.LINE_AA)
     for x in range(0, WIDTH, 24):
         cv2.line(image, (x, 120), (x - 30, HEIGHT), (95, 145, 70), 1, cv2.LINE_AA)
+    return image
+
+
+def landscape() -> Scene:
+    """A house, a car and a tree: outlines, boxes, a mask and keypoints (the car's left and right wheel) are known."""
+    image = meadow()
     house = polygon([(30, 130), (30, 80), (65, 45), (100, 80), (100, 130)])
     car = polygon([(130, 150), (130, 132), (148, 130), (156, 116), (184, 116), (194, 130), (214, 134), (214, 150)])
     angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
@@ -75,7 +88,9 @@ def marked(scene: Scene) -> Pixels:
         for outline in objects.outlines[row] if objects.outlines else ():
             cv2.polylines(image, [np.round(outline).astype(int)], True, (255, 255, 255), 1, cv2.LINE_AA)
         for (x, y, seen), colour in zip(
-            objects.keypoints[row] if objects.keypoints is not None else (), ((255, 0, 255), (0, 255, 255)), strict=False
+            objects.keypoints[row] if objects.keypoints is not None else (),
+            ((255, 0, 255), (0, 255, 255)),
+            strict=False,
         ):
             if seen:
                 cv2.circle(image, (round(x), round(y)), 5, colour, -1, cv2.LINE_AA)
@@ -113,6 +128,57 @@ def one_by_one(kinds: Sequence, scene: Scene, seed: int = 3) -> list[tuple[str, 
     return pictures
 
 
+def mixtures(scene: Scene) -> list[tuple[str, Pixels]]:
+    """Two classes and three ways to mix them; the shares are the soft labels."""
+    evening = augmented(
+        scene,
+        Policy.parse("flip_h,hue=120..120,brightness=-0.4..-0.4").draw(np.random.default_rng(0), WIDTH, HEIGHT),
+        keypoint_pairs=[(0, 1)],
+    )
+    day, night = np.eye(2)
+    pictures = [("day", scene.image), ("evening", evening.image)]
+    for name, mix, seed in (("mixup", mixup, 11), ("cutmix", cutmix, 2)):
+        mixed, label = mix(scene.image, evening.image, day, night, np.random.default_rng(seed), alpha=1.0)
+        pictures.append((f"{name}: {label[0]:.0%} day, {label[1]:.0%} evening", mixed))
+    tiles = mosaic([scene, evening, evening, scene], (WIDTH, HEIGHT), np.random.default_rng(3), Policy.parse("scan"),
+                   keypoint_pairs=[(0, 1)])  # fmt: skip
+    pictures.append(("mosaic", marked(tiles)))
+    target = np.array([1.0, 0.0])
+    part = patch(evening.image, (20, 20, 120, 120), label=1)
+    mixed, label = implant_into_class(scene.image, target, [part], np.random.default_rng(1), "mixture")
+    pictures.append((f"patch: {label[0]:.0%} day, {label[1]:.0%} evening", mixed))
+    mixed, label = implant_into_class(scene.image, target, [part], np.random.default_rng(1), "distractor")
+    pictures.append((f"in the way: {label[0]:.0%} day", mixed))
+    return pictures
+
+
+def implants(scene: Scene) -> list[tuple[str, Pixels]]:
+    """Objects cut out of one scene and put into another."""
+    empty = Scene(meadow())
+    cutouts = [cut_out(scene, row) for row in range(len(scene.objects))]
+    pictures = [("from here", marked(scene)), ("to here", empty.image)]
+    for blend in BLENDS:
+        how = Implanting(count=4, scale=(0.5, 1.2), blend=blend)
+        pictures.append((f"blend={blend}", implant(empty, cutouts, np.random.default_rng(5), how).image))
+    how = Implanting(count=4, scale=(0.5, 1.2), rotate=60)
+    pictures.append(("what is known of them", marked(implant(empty, cutouts, np.random.default_rng(5), how))))
+    bare = Scene(scene.image, replace(scene.objects, keypoints=None), scene.mask)
+    pictures.append(
+        (
+            "covered ones shrink",
+            marked(implant(bare, cutouts, np.random.default_rng(9), Implanting(2, mask_values=(1, 2, 3)))),
+        )
+    )
+    cover = [replace(each, label=None) for each in cutouts]
+    pictures.append(
+        (
+            "without a label: in the way",
+            marked(implant(bare, cover, np.random.default_rng(9), Implanting(2, mask_values=(1, 2, 3)))),
+        )
+    )
+    return pictures
+
+
 def main() -> None:
     scene = landscape()
     sheet("geometry", one_by_one(GEOMETRY, scene))
@@ -125,10 +191,19 @@ def main() -> None:
         draws += [("" if at else name, Policy.parse(name)(small, rng)) for at in range(6) if name != "none"]
     sheet("policies", draws, columns=6)
     along = [("boxes, outlines, mask, keypoints", marked(scene))]
-    for text in ("flip_h", "rotate=25..25", "perspective=0.6..0.6", "elastic=0.04..0.04", "scale=0.5..0.5", "shear_x=20..20"):
+    for text in (
+        "flip_h",
+        "rotate=25..25",
+        "perspective=0.6..0.6",
+        "elastic=0.04..0.04",
+        "scale=0.5..0.5",
+        "shear_x=20..20",
+    ):
         draw = Policy.parse(text).draw(np.random.default_rng(4), WIDTH, HEIGHT)
         along.append((text, marked(augmented(scene, draw, keypoint_pairs=[(0, 1)]))))
     sheet("objects", along)
+    sheet("mixing", mixtures(scene))
+    sheet("implanting", implants(scene))
 
 
 if __name__ == "__main__":
