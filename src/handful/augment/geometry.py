@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import sqrt
+
 import numpy as np
 
 from handful.augment.draw import Draw
@@ -95,8 +97,8 @@ def resized_crop(so_far: Draw, area: float, rng: np.random.Generator) -> Draw:
     Source: Szegedy et al. 2015, arXiv:1409.4842, section 6.
     Differs: a crop that does not fit is stretched less, not drawn again.
     """
-    side = np.sqrt(area)
-    stretched = min(max(np.sqrt(MOST_STRETCHED ** rng.uniform(-1, 1)), side), 1 / side)
+    side = sqrt(area)
+    stretched = min(max(MOST_STRETCHED ** (rng.uniform(-1, 1) / 2), side), 1 / side)
     width, height = min(1.0, side * stretched), min(1.0, side / stretched)
     left, top = rng.uniform(0, 1 - width) * so_far.width, rng.uniform(0, 1 - height) * so_far.height
     return so_far.moved(scaling(1 / width, 1 / height) @ shifting(-left, -top))

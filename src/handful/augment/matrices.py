@@ -6,6 +6,8 @@ outlines have them. So a flip is x -> width - x and a resize is a plain scale.
 
 from __future__ import annotations
 
+from math import cos, radians, sin
+
 import numpy as np
 import numpy.typing as npt
 
@@ -27,7 +29,7 @@ def scaling(x: float, y: float) -> Matrix:
 
 def turning(degrees: float) -> Matrix:
     """Clockwise as seen on the screen, about (0, 0)."""
-    cosine, sine = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    cosine, sine = cos(radians(degrees)), sin(radians(degrees))
     return np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0], [0.0, 0.0, 1.0]])
 
 

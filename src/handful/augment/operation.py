@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from numbers import Real
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -80,6 +81,9 @@ class Kind(Generic[State]):
             probability: How often, 0 to 1; 1 when None.
         """
         if self.usual is None:
+            if amount is not None and probability is not None:
+                both = f"{amount!r} and {probability!r}"
+                raise UsageError(f"{self.name} has no amount, only a probability; got {both}", "policy")
             share = probability if amount is None else amount
             return Operation(self, 0.0, 0.0, 1.0 if share is None else share)  # type: ignore[arg-type]
         amount = self.usual if amount is None else amount
@@ -121,8 +125,10 @@ class Operation(Generic[State]):
 
     def __post_init__(self) -> None:
         name, limits = self.kind.name, self.kind.limits
-        if not (isinstance(self.probability, float | int) and 0 <= self.probability <= 1):
-            raise UsageError(f"{name} has the probability {self.probability!r}, expected 0 to 1", "policy")
+        probability: Any = self.probability
+        if not (isinstance(probability, Real) and 0 <= float(probability) <= 1):
+            raise UsageError(f"{name} has the probability {probability!r}, expected 0 to 1", "policy")
+        object.__setattr__(self, "probability", float(probability))  # NumPy's numbers print in another way
         if self.kind.usual is not None and not limits[0] <= self.low <= self.high <= limits[1]:
             expected = f"expected {limits[0]:g} to {limits[1]:g}{self.kind.unit}, the lower one first"
             raise UsageError(f"{name} has the amount {self._amount}, {expected}", "policy", f"usual is {self.kind()}")
@@ -162,16 +168,17 @@ def parsed(text: str, known: Mapping[str, Kind[State]], others: Iterable[str] = 
     Raises:
         UsageError: when the name is not known or a number is none; names the nearest name that is known.
     """
-    name, _, rest = (part.strip() for part in text.partition("="))
+    before, at, often = (part.strip() for part in text.partition("@"))
+    name, equals, amount = (part.strip() for part in before.partition("="))
     if name not in known:
         near = get_close_matches(name, [*known, *others], n=1)
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
         raise UsageError(f"no operation is called {name!r}", "policy", hint)
-    amount, _, often = (part.strip() for part in rest.partition("@"))
     low, dots, high = (part.strip() for part in amount.partition(".."))
-    kind = known[name]
-    value = (_number(low, text, kind), _number(high, text, kind)) if dots else _number(low, text, kind) if low else None
-    return kind(value, _number(often, text, kind) if often else None)
+    kind, value = known[name], None
+    if equals:
+        value = (_number(low, text, kind), _number(high, text, kind)) if dots else _number(low, text, kind)
+    return kind(value, _number(often, text, kind) if at else None)
 
 
 def _number(written: str, text: str, kind: Kind[State]) -> float:

@@ -108,8 +108,13 @@ class Policy:
             UsageError: when something in it is not known or out of range; names the nearest that is known.
         """
         text = NAMED.get(text.strip(), text)
-        parts = [part.strip() for part in text.split(",") if part.strip()]
+        parts = [each for part in text.split(",") for each in _meant(part.strip()).split(",") if each]
         borders = [part.partition("=")[2].strip() for part in parts if part.partition("=")[0].strip() == "border"]
         done = [part for part in parts if part.partition("=")[0].strip() != "border"]
         operations = tuple(parsed(part, OPERATIONS, (*NAMED, "border")) for part in done)
         return Policy(operations, borders[-1] if borders else "reflect")  # type: ignore[arg-type]
+
+
+def _meant(part: str) -> str:
+    """A named policy among operations is its operations, unless an operation has that name."""
+    return part if part in OPERATIONS else NAMED.get(part, part)

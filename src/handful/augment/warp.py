@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import cv2
@@ -17,7 +17,7 @@ Array = npt.NDArray[Any]
 
 BORDERS = {"reflect": cv2.BORDER_REFLECT_101, "replicate": cv2.BORDER_REPLICATE, "constant": cv2.BORDER_CONSTANT}
 LONGEST = 32_766  # of a side, in pixels: OpenCV warps with 16-bit coordinates
-MARGIN = 2  # pixels, or blocks of them, around the part that is seen, for interpolation
+MARGIN = 2  # blocks of pixels around the part that is seen, for interpolation
 COPIED_AS = {1: np.uint8, 2: np.uint16, 4: np.float32, 8: np.float64}  # types of that many bytes that OpenCV can copy
 TINY = 1e-6  # what rounding leaves of a whole number
 PASSES = 20  # of the fixed point that inverts an elastic field; each halves the error or better
@@ -44,7 +44,7 @@ class Warp:
 
     def then(self, matrix: Matrix, target: tuple[int, int] | None = None) -> Warp:
         """This warp and after it another one, which may change the size."""
-        return replace(self, matrix=matrix @ self.matrix, target=target or self.target)
+        return Warp(self.source, target or self.target, matrix @ self.matrix, self.border, self.field)
 
     @property
     def mirrors(self) -> bool:
@@ -89,6 +89,9 @@ class Warp:
         return self.field is None and self.source == self.target and np.array_equal(self.matrix, IDENTITY)
 
     def _check(self, pixels: Array) -> None:
+        if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] not in (1, 3, 4)):
+            expected = "expected (height, width), or (height, width, channels) with 1, 3 or 4 channels"
+            raise DataError(f"the image has the shape {pixels.shape}, {expected}", "warp")
         height, width = pixels.shape[:2]
         if (width, height) != self.source:
             raise DataError(
@@ -102,13 +105,11 @@ class Warp:
         width, height = self.target
         corners = np.array([[0.0, 0.0], [width, 0.0], [width, height], [0.0, height]])
         seen = moved_points(np.linalg.inv(self.matrix), corners)
-        low, high = np.floor(seen.min(axis=0) + TINY), np.ceil(seen.max(axis=0) - TINY)
-        spans = [
-            (max(0, (int(a) // block - MARGIN) * block), min(side, (-(-int(b) // block) + MARGIN) * block))
-            if a >= 0 and b <= side
-            else (0, side)  # what is reflected may come from anywhere
-            for a, b, side, block in zip(low, high, self.source, self._block, strict=True)
-        ]
+        low, high = np.floor(seen.min(axis=0) / self._block), np.ceil(seen.max(axis=0) / self._block)
+        spans = []
+        for a, b, side, block in zip(low - MARGIN, high + MARGIN, self.source, self._block, strict=True):
+            within = a >= 0 and b * block <= side  # else: what is reflected may come from anywhere
+            spans.append((int(a) * block, int(b) * block) if within else (0, side))
         (left, right), (top, bottom) = spans
         return pixels[top:bottom, left:right], self.matrix @ shifting(left, top)
 

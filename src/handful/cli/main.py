@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from handful.cli import cache, check, compare, demo, evaluate, fit, predict
+from handful.cli import augment, cache, check, compare, demo, evaluate, fit, predict
 from handful.core.errors import HandfulError
 
 # typer brings a click of its own from version 0.26 on; its exceptions are reached through the one that is public
@@ -42,7 +42,7 @@ def _main(
     """From a handful of labelled examples to a small model you can trust."""
 
 
-for verb in (fit, evaluate, predict, compare, check, cache, demo):
+for verb in (fit, evaluate, predict, compare, check, augment, cache, demo):
     name = verb.__name__.rpartition(".")[2]
     app.command(name)(getattr(verb, name))
 

@@ -23,5 +23,5 @@ def stream(seed: int, *names: str | int) -> np.random.Generator:
     """
     if not isinstance(seed, int | np.integer) or seed < 0:
         raise UsageError(f"a seed is a whole number from 0 on, got {seed!r}", "seed", "write 0, say")
-    keys = [zlib.crc32(str(name).encode()) for name in names]
+    keys = [zlib.crc32(str(name).encode(errors="backslashreplace")) for name in names]
     return np.random.default_rng([seed, *keys])
