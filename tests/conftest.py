@@ -4,6 +4,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
 from threadpoolctl import threadpool_limits
 
@@ -11,6 +12,9 @@ from handful.data.readers import read
 from handful.nn.backbone import Backbone, InputSpec, Layer
 from handful.nn.graph import GraphWriter, floats, pixels_input
 from handful.tasks import check_images, fit_images
+
+settings.register_profile("same every time", derandomize=True, deadline=None)
+settings.load_profile("same every time")
 
 
 @pytest.fixture(scope="session", autouse=True)

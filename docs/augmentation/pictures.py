@@ -10,15 +10,15 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from handful.augment.blending import BLENDS
-from handful.augment.cutmix import cutmix
-from handful.augment.cutouts import cut_out, patch
-from handful.augment.implant import Implanting, implant
-from handful.augment.mixup import mixup
-from handful.augment.mosaic import mosaic
+from handful.augment.implanting.blending import BLENDS
+from handful.augment.implanting.cutouts import cut_out, patch
+from handful.augment.implanting.implant import Implanting, implant
+from handful.augment.implanting.paste import implant_into_class
+from handful.augment.mixing.cutmix import cutmix
+from handful.augment.mixing.mixup import mixup
+from handful.augment.mixing.mosaic import mosaic
 from handful.augment.operation import Operation
 from handful.augment.operations import COLOUR, CURVES, EFFECTS, GEOMETRY
-from handful.augment.paste import implant_into_class
 from handful.augment.policy import NAMED, Policy
 from handful.augment.scene import Scene, augmented
 from handful.data.objects import Objects

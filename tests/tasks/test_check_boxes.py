@@ -9,7 +9,7 @@ from PIL import Image
 
 from handful.data.coco import read_coco
 from handful.tasks.audit_boxes import audit_boxes
-from handful.tasks.augment_source import read_source
+from handful.tasks.augmenting.source import read_source
 from handful.tasks.check_boxes import check_boxes
 
 
@@ -125,8 +125,8 @@ def test_leaks_repeats_and_unusable_files_are_found_by_name(folder):
 
 def test_the_draws_are_those_that_copies_would_get(folder):
     """Of one image: what the check counts is what its first twenty copies lose."""
-    from handful.tasks.augment_data import Settings, augment_data
-    from handful.tasks.augment_how import Wish
+    from handful.tasks.augmenting.data_set import Settings, augment_data
+    from handful.tasks.augmenting.how import Wish
 
     policy = "translate_x=-0.4..0,rotate=20"
     checked = check_boxes(read_source(folder), policy, seed=3)

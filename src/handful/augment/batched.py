@@ -186,11 +186,13 @@ def _reduced(images: Tensor, warps: list[Warp], blocks: tuple[int, int]) -> tupl
         part = _floats(torch.as_tensor(seen).permute(2, 0, 1))
         height, width = part.shape[1:]
         across, down = min(blocks[0], width), min(blocks[1], height)
-        whole = functional.pad(part, (0, -width % across, 0, -height % down), "replicate")
-        parts.append(_block_means(whole, across, down))
+        if width % across or height % down:
+            part = functional.pad(part, (0, -width % across, 0, -height % down), "replicate")
+        parts.append(_block_means(part, across, down))
         matrices.append(matrix @ scaling(across, down))
-    height, width = np.max([part.shape[1:] for part in parts], axis=0)
-    parts = [functional.pad(part, (0, int(width) - part.shape[2], 0, int(height) - part.shape[1])) for part in parts]
+    height, width = (max(part.shape[axis] for part in parts) for axis in (1, 2))
+    if len({part.shape for part in parts}) > 1:
+        parts = [functional.pad(part, (0, width - part.shape[2], 0, height - part.shape[1])) for part in parts]
     return torch.stack(parts), np.stack(matrices)
 
 

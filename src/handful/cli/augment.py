@@ -34,10 +34,10 @@ def augment(
     """
     _check(sheet, copies, out)
     from handful.core.errors import JobError
-    from handful.tasks.augment_data import Settings, augment_data
-    from handful.tasks.augment_how import Wish
-    from handful.tasks.augment_sheet import augment_sheet
-    from handful.tasks.augment_source import read_source
+    from handful.tasks.augmenting.data_set import Settings, augment_data
+    from handful.tasks.augmenting.how import Wish
+    from handful.tasks.augmenting.sheet import augment_sheet
+    from handful.tasks.augmenting.source import read_source
 
     wish = Wish(policy, seed, implant, cutouts)
     if sheet is not None:

@@ -59,7 +59,7 @@ def _photos(data: Path, test: Path | None, policy: str | None, seed: int, jobs: 
 
 def _boxes(data: Path, test: Path | None, policy: str | None, seed: int, jobs: int | None) -> dict[str, Any]:
     from handful.core.errors import UsageError
-    from handful.tasks.augment_source import read_source
+    from handful.tasks.augmenting.source import read_source
     from handful.tasks.check_boxes import check_boxes
 
     if test is not None:

@@ -13,7 +13,7 @@ Outline = tuple[Points, ...]  # the polygons of one object, each of shape (n_poi
 
 @dataclass(frozen=True)
 class Objects:
-    """Labelled objects on one image; x to the right, y down, in pixels, (0, 0) the upper left corner of the first pixel.
+    """Labelled objects on one image, in pixels: x to the right, y down, (0, 0) the upper left corner of the first one.
 
     Args:
         boxes: xyxy, shape (n, 4).

@@ -11,8 +11,8 @@ from handful.core.errors import ImageError
 from handful.core.progress import SILENT, Progress
 from handful.core.words import count
 from handful.data.audit import Finding, Severity
-from handful.tasks.augment_source import Example, Source, pixels_of
-from handful.tasks.threads import one_image_each
+from handful.tasks.augmenting.source import Example, Source, pixels_of
+from handful.tasks.augmenting.threads import one_image_each
 
 FEW = 10  # boxes of a class
 

@@ -14,9 +14,9 @@ from handful.core.rng import stream
 from handful.data.coco import CocoSplit
 from handful.evaluate.intervals import score_interval
 from handful.tasks.audit_boxes import audit_boxes
-from handful.tasks.augment_copy import Copier
-from handful.tasks.augment_how import Wish, copier_for
-from handful.tasks.augment_source import Example, Source, part_of
+from handful.tasks.augmenting.copier import Copier
+from handful.tasks.augmenting.how import Wish, copier_for
+from handful.tasks.augmenting.source import Example, Source, part_of
 
 N_DRAWS = 20
 MOST_BOXES = 5000  # of a large data set for the draws: enough for an interval of two or three points

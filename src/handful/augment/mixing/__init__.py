@@ -1,0 +1,1 @@
+"""Several images, and their labels, mixed into one."""
