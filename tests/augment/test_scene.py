@@ -13,10 +13,11 @@ from handful.augment.geometry import crop, flip_h, flip_v, perspective, resized_
 from handful.augment.matrices import IDENTITY, perspective_between, scaling, shifting, stretch, turning
 from handful.augment.operations import GEOMETRY
 from handful.augment.policy import Policy
-from handful.augment.scene import Scene, area, augmented, clip, cut, moved_objects
+from handful.augment.scene import Scene, augmented, clip, cut, moved_objects
 from handful.augment.warp import Warp
 from handful.core.errors import DataError, UsageError
 from handful.data.objects import Objects
+from handful.data.outlines import area
 
 WIDTH, HEIGHT = 360, 280
 BOXES = np.array([[40.0, 30.0, 160.0, 90.0], [200.0, 150.0, 320.0, 260.0]])
@@ -207,7 +208,7 @@ def test_what_lies_beyond_the_horizon_is_not_seen(seed, left, top):
     if seen.sum() > 500:  # of a sliver's sharp end no pixel may have its centre inside
         np.testing.assert_allclose(moved.boxes[0], box_around(seen), atol=5)
     elif seen.sum() <= 30:
-        assert visible[0] < 0.02
+        assert visible[0] < 0.05
 
 
 def drawn_crop(seed):

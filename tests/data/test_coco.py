@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from handful.core.errors import DataError, JobError
 from handful.data import coco, pixels
-from handful.data.coco import CocoImage, is_coco, read_coco, write_coco
+from handful.data.coco import CocoImage, is_coco, read_coco
+from handful.data.coco_writing import write_coco
 from handful.data.objects import Objects
 
 TRIANGLE = [10, 10, 30, 10, 10, 30]

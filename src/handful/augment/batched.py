@@ -1,6 +1,6 @@
 """The same draws on a batch of tensors, on whatever device it lies.
 
-On a GPU it is one resampling and one product for the whole batch where nothing else is asked; reductions, elastic
+On a GPU it is one resampling and one product for the whole batch, or for all images that are reduced alike; elastic
 fields and effects are done for each image. On a CPU a few images at a time go through everything.
 
     draws = [policy.draw(rng, width, height, out=(224, 224)) for _ in images]
@@ -12,14 +12,14 @@ Nothing is rounded on the way, and gradients flow back to float images.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from handful.augment.batched_effects import affected
 from handful.augment.draw import Draw
-from handful.augment.matrices import IDENTITY, Matrix, scaling, shifting, stretch
+from handful.augment.matrices import IDENTITY, Matrix, scaling, shifting
 from handful.augment.recolour import Curve, Recolour
 from handful.augment.warp import Border, Warp
 from handful.core.errors import DataError
@@ -130,7 +130,7 @@ def _warped(images: Tensor, warps: list[Warp]) -> Tensor:
         return _floats(images)
     alike: dict[tuple[tuple[int, int], Border], list[int]] = {}
     for row, warp in enumerate(warps):
-        alike.setdefault((_blocks(warp), warp.border), []).append(row)
+        alike.setdefault((warp._block, warp.border), []).append(row)
     if len(alike) == 1:
         return _resampled(images, warps, *alike.popitem()[0])
     width, height = warps[0].target
@@ -141,25 +141,31 @@ def _warped(images: Tensor, warps: list[Warp]) -> Tensor:
     return done
 
 
-def _blocks(warp: Warp) -> tuple[int, int]:
-    """How many pixels across and down are averaged before the resampling, as in `Warp.image`."""
-    across, down = (max(1, int(1 / step + 1e-6)) for step in stretch(warp.matrix, *warp.target))
-    return across, down
-
-
-def _resampled(images: Tensor, warps: list[Warp], blocks: tuple[int, int], border: Border) -> Tensor:
+def _resampled(images: Tensor, warps: list[Warp], block: tuple[int, int], border: Border) -> Tensor:
     """Images that are reduced by the same blocks and have the same border."""
     from torch.nn import functional
 
-    if blocks == (1, 1):
+    matrices = np.stack([warp.matrix for warp in warps])
+    if block == (1, 1):
         reduced = _floats(images, copy=True)  # what has just been read in order is near when it is read askew
-        matrices = np.stack([warp.matrix for warp in warps])
     else:
-        reduced, matrices = _reduced(images, warps, blocks)
+        across, down = min(block[0], images.shape[3]), min(block[1], images.shape[2])
+        reduced, matrices = _block_means(images, across, down), matrices @ scaling(across, down)
     mirrored = border == "reflect"  # about the centres of the outermost pixels
     to_grid = _to_grid(reduced.shape[3], reduced.shape[2], mirrored)
     grid = _grid(_tensor(to_grid @ np.linalg.inv(matrices), reduced), warps)
     return functional.grid_sample(reduced, grid, "bilinear", PADDING[border], align_corners=mirrored)
+
+
+def _block_means(images: Tensor, across: int, down: int) -> Tensor:
+    """Means of whole blocks, the last ones filled up with the last pixels, as in `Warp.image`."""
+    from torch.nn import functional
+
+    whole, (height, width) = _floats(images), images.shape[2:]
+    if width % across or height % down:
+        whole = functional.pad(whole, (0, -width % across, 0, -height % down), "replicate")
+    columns = sum((whole[..., at::across] for at in range(1, across)), whole[..., ::across])  # faster than avg_pool2d
+    return sum((columns[:, :, at::down] for at in range(1, down)), columns[:, :, ::down]) / (across * down)
 
 
 def _to_grid(width: int, height: int, mirrored: bool) -> Matrix:
@@ -168,38 +174,6 @@ def _to_grid(width: int, height: int, mirrored: bool) -> Matrix:
         across, down = 2 / max(width - 1, 1), 2 / max(height - 1, 1)  # all that is mirrored in one pixel is that pixel
         return shifting(-1, -1) @ scaling(across, down) @ shifting(-0.5, -0.5)
     return shifting(-1, -1) @ scaling(2 / width, 2 / height)
-
-
-def _reduced(images: Tensor, warps: list[Warp], blocks: tuple[int, int]) -> tuple[Tensor, npt.NDArray[np.floating]]:
-    """The means of whole blocks of the part of each image that is seen, and the matrices from there to the target.
-
-    Parts are of different sizes. Those that reach over an edge are as large as the whole image, so they fill the
-    batch, and its border is theirs; what lies beside a smaller one is not seen.
-    """
-    import torch
-    from torch.nn import functional
-
-    parts, matrices = [], []
-    for image, warp in zip(images, warps, strict=True):
-        view: Any = image.permute(1, 2, 0)  # as arrays lie; it is only sliced
-        seen, matrix = warp._part(view)
-        part = _floats(torch.as_tensor(seen).permute(2, 0, 1))
-        height, width = part.shape[1:]
-        across, down = min(blocks[0], width), min(blocks[1], height)
-        if width % across or height % down:
-            part = functional.pad(part, (0, -width % across, 0, -height % down), "replicate")
-        parts.append(_block_means(part, across, down))
-        matrices.append(matrix @ scaling(across, down))
-    height, width = (max(part.shape[axis] for part in parts) for axis in (1, 2))
-    if len({part.shape for part in parts}) > 1:
-        parts = [functional.pad(part, (0, width - part.shape[2], 0, height - part.shape[1])) for part in parts]
-    return torch.stack(parts), np.stack(matrices)
-
-
-def _block_means(image: Tensor, across: int, down: int) -> Tensor:
-    """Of an image of whole blocks; sums of slices are faster than average pooling of odd shapes."""
-    columns = sum((image[..., at::across] for at in range(1, across)), image[..., ::across])
-    return sum((columns[:, at::down] for at in range(1, down)), columns[:, ::down]) / (across * down)
 
 
 def _grid(backward: Tensor, warps: list[Warp]) -> Tensor:

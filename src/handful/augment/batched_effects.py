@@ -74,7 +74,7 @@ def _mirrored(side: int, reach: int) -> list[int]:
     """Which pixels stand on a line of `side` pixels and `reach` more at both ends; however far it goes."""
     period = max(2 * (side - 1), 1)
     at = np.abs(np.arange(-reach, side + reach)) % period
-    return [int(each) for each in np.minimum(at, period - at if side > 1 else 0)]
+    return [int(each) for each in np.minimum(at, period - at)]
 
 
 def _erased(image: Tensor, erase: Erase, full: float) -> Tensor:

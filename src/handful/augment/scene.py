@@ -15,6 +15,7 @@ from handful.augment.matrices import Points
 from handful.augment.warp import Warp
 from handful.core.errors import DataError, UsageError
 from handful.data.objects import Objects, Outline
+from handful.data.outlines import area
 
 LEAST_VISIBLE = 0.25  # of an object's area, for its box to be kept
 N_EDGE_POINTS = 8  # on each edge of an outline where the warp bends straight lines
@@ -120,12 +121,6 @@ def cut(polygon: Points, depth: npt.NDArray[np.floating]) -> Points:
     crossings = earlier[crosses] + share * (polygon[crosses] - earlier[crosses])
     order = np.argsort(np.concatenate([2 * np.flatnonzero(crosses), 2 * np.flatnonzero(inside) + 1]))
     return np.asarray(np.concatenate([crossings, polygon[inside]])[order])
-
-
-def area(polygon: Points) -> float:
-    """Of a polygon, shape (n, 2), in square pixels."""
-    x, y = polygon.T
-    return float(abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2)
 
 
 def _outline(objects: Objects, row: int) -> Outline:

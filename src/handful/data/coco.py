@@ -1,4 +1,4 @@
-"""COCO folders: images, and the JSON files that say what is to be seen on them; read and written."""
+"""COCO folders: images, and the JSON files that say what is to be seen on them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
@@ -18,9 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from handful.core.errors import DataError
-from handful.core.files import replaced_file
+from handful.data.keypoints import keypoint_names, pairs_by_name
 from handful.data.listing import part_named
-from handful.data.objects import Objects, Outline, Points
+from handful.data.objects import Objects, Outline
+from handful.data.outlines import traced
 
 MAX_BYTES = 512 * 2**20  # of one JSON file: all of COCO has 449 MiB
 MAX_PIXELS = 2**27  # as in handful.data.pixels, which would load OpenCV
@@ -101,36 +102,6 @@ def read_coco(folder: Path) -> tuple[CocoSplit, ...]:
     return tuple(_read(path, path.relative_to(folder).as_posix()) for path in files)
 
 
-def write_coco(split: CocoSplit, images: Iterable[CocoImage], path: Path) -> None:
-    """Write a COCO file: the header of `split`, and these images with new ids from 1.
-
-    Numbers are rounded to two decimals; category ids and all fields that were kept are those that were read. The
-    area is that of the polygons (parts that overlap count twice), or else of the box. The same arguments make the
-    same bytes.
-
-    Raises:
-        DataError: when a number is NaN or infinite, or a field nested too deeply.
-        JobError: when the disk is full or not writable. What stood at `path` stands there still.
-    """
-    category_ids = sorted(category["id"] for category in split.header["categories"])
-    records: list[Fields] = []
-    annotations: list[Fields] = []
-    for image_id, image in enumerate(images, start=1):
-        size = {"width": image.width, "height": image.height}
-        records.append({"id": image_id, "file_name": image.file_name, **size, **image.record})
-        for row in range(len(image.objects)):
-            kept = {"iscrowd": 0} | (image.kept[row] if image.kept else {})
-            computed = _annotation(image.objects, row, category_ids)
-            annotations.append({"id": len(annotations) + 1, "image_id": image_id, **computed, **kept})
-    content = {**split.header, "images": records, "annotations": annotations}
-    try:
-        text = json.dumps(content, ensure_ascii=False, allow_nan=False)
-    except (ValueError, RecursionError) as failure:  # NaN, infinity
-        raise DataError(f"this cannot be said in JSON: {failure}", str(path), "correct the fields") from failure
-    with replaced_file(path) as file:
-        file.write(text + "\n")
-
-
 def _files(folder: Path) -> list[Path]:
     inner = [entry for entry in folder.glob("*") if part_named(entry.name) or entry.name == "annotations"]
     found = [path for place in (folder, *inner) for path in place.glob("*.json")]
@@ -156,13 +127,13 @@ def _read(path: Path, name: str) -> CocoSplit:
     classes = _class_names([categories[number] for number in ids], path)
     rows = _by_image(annotations, images, categories, path)
     notes: Counter[str] = Counter()
-    skeleton = _skeleton(list(annotations.values()), categories, path, notes)
-    reader = _Reader(path, {number: label for label, number in enumerate(ids)}, len(skeleton), notes)
+    names = keypoint_names(list(annotations.values()), categories, path, notes)
+    reader = _Reader(path, {number: label for label, number in enumerate(ids)}, len(names), notes)
     files = _image_files(images, path)
     read = tuple(reader.image(record, files[number], rows[number]) for number, record in images.items())
     header = {key: value for key, value in content.items() if key not in ("images", "annotations")}
     told = tuple(f"{name}: {count} {what}" for what, count in notes.items())
-    return CocoSplit(name, read, classes, header, skeleton, _pairs(skeleton), told)
+    return CocoSplit(name, read, classes, header, names, pairs_by_name(names), told)
 
 
 def _load(path: Path) -> Fields:
@@ -249,44 +220,6 @@ def _file_name(record: Fields, where: str) -> str:
     return name
 
 
-def _skeleton(
-    annotations: Sequence[Fields], categories: dict[int, Fields], path: Path, notes: Counter[str]
-) -> tuple[str, ...]:
-    """The names of the keypoints that every object of the file has; () if there are none."""
-    with_points = [annotation for annotation in annotations if annotation.get("keypoints")]
-    named = {_keypoint_names(categories[annotation["category_id"]], path) for annotation in with_points}
-    if len(named) > 1 or 0 < len(with_points) < len(annotations):
-        why = "the categories have different ones" if len(named) > 1 else "other objects have none"
-        notes[f"objects lost their keypoints, because {why}"] = len(with_points)
-        return ()
-    if named == {()}:
-        points = with_points[0]["keypoints"]
-        return tuple(str(n) for n in range(1, 1 + (len(points) // 3 if isinstance(points, list) else 0))) or ("1",)
-    return named.pop() if named else ()
-
-
-def _keypoint_names(category: Fields, path: Path) -> tuple[str, ...]:
-    names = category.get("keypoints") or []
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise DataError("keypoints is no list of names", f"{path}, category {category['id']}", "name each keypoint")
-    return tuple(names)
-
-
-def _pairs(names: Sequence[str]) -> tuple[tuple[int, int], ...] | None:
-    """Left and right by name: `left_eye` and `right_eye`, `LeftEye` and `RightEye`, `eye.l` and `eye.r`."""
-    rows = {name.lower(): row for row, name in enumerate(names)}
-    twins = [rows.get(_mirrored(name)) for name in rows]
-    if len(rows) < len(names) or None in twins:
-        return None
-    pairs = tuple((row, twin) for row, twin in enumerate(twins) if twin is not None and row < twin)
-    return pairs or (None if names else ())
-
-
-def _mirrored(name: str) -> str:
-    other = {"left": "right", "right": "left", "l": "r", "r": "l"}
-    return re.sub(r"left|right|(?<![a-z])[lr](?![a-z])", lambda found: other[found[0]], name)
-
-
 @dataclass(frozen=True)
 class _Reader:
     """What is the same for all images of a file; counts in `notes` what it mends."""
@@ -358,7 +291,8 @@ class _Reader:
             what = f"the run lengths do not cover the image of {width} x {height} pixels"
             raise DataError(what, where, "correct counts and size (height, width)")
         self.notes["segmentations were run lengths and became polygons without holes"] += 1
-        return _traced(counts, width, height)
+        mask = np.repeat(np.resize(np.array([False, True]), len(counts)), counts).reshape(width, height).T
+        return traced(mask)
 
     def keypoints(self, annotation: Fields) -> Floats:
         where = self.where(annotation)
@@ -388,43 +322,3 @@ def _polygon(values: Any, where: str) -> Floats:
         what = f"a polygon of {len(numbers)} numbers; expected x and y of at least 3 points"
         raise DataError(what, where, "correct the polygon or remove it")
     return numbers.reshape(-1, 2)
-
-
-def _traced(counts: Sequence[int], width: int, height: int) -> Outline:
-    """The outer border of each piece of a mask, along the edges of its pixels; inner corners are cut a little."""
-    import cv2  # here, because a folder without masks is read without it
-
-    mask = np.repeat(np.resize(np.array([0, 1], np.uint8), len(counts)), counts).reshape(width, height).T
-    doubled = np.pad(mask.repeat(2, axis=0).repeat(2, axis=1), ((0, 1), (0, 1)))
-    corners = cv2.dilate(doubled, np.ones((2, 2), np.uint8))  # pixel i covers the half pixels 2i to 2i + 2
-    contours, _ = cv2.findContours(corners, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    return tuple(np.asarray(contour[:, 0], np.float64) / 2 for contour in contours)
-
-
-def _annotation(objects: Objects, row: int, category_ids: Sequence[int]) -> Fields:
-    left, top, right, bottom = _rounded(objects.boxes[row])
-    polygons = objects.outlines[row] if objects.outlines else ()
-    area = sum(_area(polygon) for polygon in polygons) if polygons else (right - left) * (bottom - top)
-    written: Fields = {
-        "category_id": category_ids[objects.labels[row]],
-        "bbox": _rounded([left, top, right - left, bottom - top]),
-        "area": round(float(area), 2),
-    }
-    if polygons:
-        written["segmentation"] = [_rounded(polygon.ravel()) for polygon in polygons]
-    if objects.keypoints is not None:
-        points = objects.keypoints[row]
-        written["keypoints"] = [value for x, y, seen in points for value in (*_rounded([x, y]), int(seen))]
-        written["num_keypoints"] = int(np.count_nonzero(points[:, 2]))
-    return written
-
-
-def _area(polygon: Points) -> float:
-    """Half the absolute sum of x_i y_(i+1) - x_(i+1) y_i."""
-    x, y = np.asarray(polygon - polygon[0], np.float64).T
-    return float(abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2)
-
-
-def _rounded(values: Points | Sequence[float]) -> list[float]:
-    rounded: list[float] = (np.round(np.asarray(values, np.float64), 2) + 0.0).tolist()  # which makes -0.0 a 0.0
-    return rounded

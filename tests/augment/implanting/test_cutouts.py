@@ -5,13 +5,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from handful.augment.implanting.coverage import covered_by_box, covered_by_outline, traced
+from handful.augment.implanting.coverage import covered_by_box, covered_by_outline
 from handful.augment.implanting.cutout_files import read_cutouts
 from handful.augment.implanting.cutouts import Cutout, cut_out, patch
 from handful.augment.implanting.implant import Implants, Placement
-from handful.augment.scene import Scene, area
+from handful.augment.scene import Scene
 from handful.core.errors import DataError, ImageError, UsageError
 from handful.data.objects import Objects
+from handful.data.outlines import area, traced
 
 points = st.tuples(st.floats(-4, 20), st.floats(-4, 16))
 

@@ -11,9 +11,10 @@ from handful.augment.implanting.coverage import covered_by_outline
 from handful.augment.implanting.cutouts import Cutout, patch
 from handful.augment.implanting.implant import Implanting, Implants, Placement, implant
 from handful.augment.implanting.paste import implant_into_class
-from handful.augment.scene import Scene, area
+from handful.augment.scene import Scene
 from handful.core.errors import DataError, UsageError
 from handful.data.objects import Objects
+from handful.data.outlines import area
 
 WIDTH, HEIGHT = 96, 64
 ARROW = np.array([[2.0, 10], [20, 2], [38, 10], [26, 14], [26, 28], [14, 28], [14, 14]])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -56,20 +55,6 @@ def _crossings(
     line = first[edge] + np.arange(len(edge)) - np.repeat(np.cumsum(count) - count, count)
     (x, y), (dx, dy) = start[edge].T, (end - start)[edge].T
     return line, x + (line + 0.5 - y) * dx / dy, np.sign(dy)
-
-
-def traced(pixels: npt.NDArray[np.bool_]) -> Outline:
-    """The outer border of each piece, along the edges of its pixels; inner corners are cut by half a pixel.
-
-    Args:
-        pixels: Shape (height, width).
-    Returns:
-        Polygons without holes; () when no pixel is set.
-    """
-    doubled = np.pad(pixels.astype(np.uint8).repeat(2, axis=0).repeat(2, axis=1), ((0, 1), (0, 1)))
-    corners = cv2.dilate(doubled, np.ones((2, 2), np.uint8))  # pixel i covers the half pixels 2i to 2i + 2
-    contours, _ = cv2.findContours(corners, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    return tuple(np.asarray(contour[:, 0], np.float64) / 2 for contour in contours)
 
 
 def bounds(pixels: npt.NDArray[np.bool_]) -> Points | None:

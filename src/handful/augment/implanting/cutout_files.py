@@ -13,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL.PngImagePlugin import PngImageFile
 
-from handful.augment.implanting.coverage import bounds, traced
+from handful.augment.implanting.coverage import bounds
 from handful.augment.implanting.cutouts import OPAQUE, Cutout
 from handful.core.errors import DataError, ImageError
 from handful.data.folders import files_below
+from handful.data.outlines import traced
 from handful.data.pixels import MAX_PIXELS
 
 MAGIC = b"\x89PNG\r\n\x1a\n"

@@ -9,12 +9,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from handful.augment.implanting.coverage import bounds, covered_by_outline, traced
+from handful.augment.implanting.coverage import bounds, covered_by_outline
 from handful.augment.implanting.grabcut import grab
 from handful.augment.matrices import Points
 from handful.augment.scene import Scene
 from handful.core.errors import DataError, UsageError
 from handful.data.objects import Outline
+from handful.data.outlines import traced
 
 Way = Literal["outline", "grabcut", "box"]
 Pixels = npt.NDArray[np.uint8]

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from handful.augment.implanting.coverage import bounds, covered_by_box, covered_by_outline, traced
+from handful.augment.implanting.coverage import bounds, covered_by_box, covered_by_outline
 from handful.augment.implanting.placement import HALF, Alpha, Layer
 from handful.augment.matrices import Points
 from handful.augment.scene import clip
 from handful.data.objects import Objects
+from handful.data.outlines import traced
 
 
 def implanted_object(layer: Layer, size: tuple[int, int], least_visible: float) -> Objects | None:

@@ -16,7 +16,8 @@ from handful.core.errors import DataError, ImageError, JobError
 from handful.core.files import write_whole
 from handful.core.progress import SILENT, Progress
 from handful.core.words import count
-from handful.data.coco import CocoImage, write_coco
+from handful.data.coco import CocoImage
+from handful.data.coco_writing import write_coco
 from handful.data.folders import files_below
 from handful.data.pixels import Pixels
 from handful.tasks.augmenting.claim import check_out, claim, complete, digest
