@@ -251,13 +251,14 @@ def stages(pictures: list[np.ndarray], n_rounds: int) -> Figures:
     """Where handful's own time goes, for each photo."""
     policy, rng = Policy.parse(PIPELINE), np.random.default_rng(0)
     draws = [policy.draw(rng, WIDTH, HEIGHT, (OUT, OUT)) for _ in pictures]
+    mean, std = [255 * each for each in MEAN], [255 * each for each in STD]
     warped = [draw.warp.image(each) for draw, each in zip(draws, pictures, strict=True)]
     seconds = race(
         {
             "drawing": lambda: [policy.draw(rng, WIDTH, HEIGHT, (OUT, OUT)) for _ in pictures],
             "warp": lambda: [draw.warp.image(each) for draw, each in zip(draws, pictures, strict=True)],
             "recolouring": lambda: [
-                draw.recolour.chw(each, MEAN, STD) for draw, each in zip(draws, warped, strict=True)
+                draw.recolour.chw(each, mean, std) for draw, each in zip(draws, warped, strict=True)
             ],
         },
         n_rounds,

@@ -9,6 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from handful.augment.policy import Policy
+    from handful.augment.scene import Scene, augmented
     from handful.bundle.model import Model, Predictions, load
     from handful.core.errors import HandfulError
     from handful.data.dataset import Dataset
@@ -22,8 +24,11 @@ _WHERE = {
     "ImageClassifier": "handful.tasks.image_classification",
     "LinearProbe": "handful.transfer.linear_probe",
     "Model": "handful.bundle.model",
+    "Policy": "handful.augment.policy",
     "Predictions": "handful.bundle.model",
     "Recipe": "handful.recipe.recipe",
+    "Scene": "handful.augment.scene",
+    "augmented": "handful.augment.scene",
     "fit": "handful.tasks.image_classification",
     "load": "handful.bundle.model",
 }
@@ -34,8 +39,11 @@ __all__ = [
     "ImageClassifier",
     "LinearProbe",
     "Model",
+    "Policy",
     "Predictions",
     "Recipe",
+    "Scene",
+    "augmented",
     "fit",
     "load",
 ]

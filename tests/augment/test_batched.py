@@ -121,6 +121,14 @@ def test_shrinking_takes_the_mean_of_whole_blocks():
     np.testing.assert_allclose(augmented_batch(checks.expand(5, -1, -1, -1), with_borders), 0.5, atol=1e-6)
 
 
+def test_blocks_are_never_larger_than_the_image():
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(256, size=(1, 12, 3, 3), dtype=np.uint8)
+    draw = drawn("scale=-0.9..-0.9", rng, 1, (3, 12))[0]
+    found = augmented_batch(tensor(pixels), [draw])[0]
+    np.testing.assert_allclose(found, draw.image(pixels[0]).transpose(2, 0, 1), atol=1.1)
+
+
 def test_uint8_and_float_agree():
     rng = np.random.default_rng(1)
     pixels = tensor(photos(rng, 5, 70, 40))
@@ -217,6 +225,13 @@ def test_what_has_no_gradient_says_so():
 
 
 # Effects
+
+
+def test_every_effect_ends_within_the_range():
+    pixels = np.random.default_rng(0).choice(np.array([0, 128, 255], np.uint8), (1, 12, 16, 3))
+    draw = drawn("noise=0.6..0.6,shot=0.6..0.6,blur=1..1", np.random.default_rng(0), 1, (16, 12))[0]
+    found = augmented_batch(tensor(pixels), [draw])[0]
+    np.testing.assert_allclose(found, draw.image(pixels[0]).transpose(2, 0, 1), atol=1.1)
 
 
 def test_effects_from_elsewhere_are_done_on_pixels():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -55,15 +55,15 @@ class Draw:
 
     def moved(self, matrix: Matrix, target: tuple[int, int] | None = None) -> Draw:
         """And then a geometric operation, which may change the size to `target`, (width, height)."""
-        return replace(self, warp=self.warp.then(matrix, target))
+        return Draw(self.warp.then(matrix, target), self.recolour, self.effects)
 
     def recoloured(self, stage: Matrix | Curve) -> Draw:
         """And then a linear colour operation, shape (4, 4), or a curve."""
-        return replace(self, recolour=self.recolour.then(stage))
+        return Draw(self.warp, self.recolour.then(stage), self.effects)
 
     def followed_by(self, effect: Effect) -> Draw:
         """And then an effect."""
-        return replace(self, effects=(*self.effects, effect))
+        return Draw(self.warp, self.recolour, (*self.effects, effect))
 
     def image(self, pixels: Array) -> Array:
         """The augmented image, of the same type and channels; the input is untouched.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -12,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handful.augment.matrices import Matrix
+from handful.augment.scratch import scratch
 from handful.core.errors import DataError
 
 Array = npt.NDArray[Any]
@@ -83,28 +83,13 @@ class Recolour:
         product = last[:3] * factor[:, None]
         product[:, 3] = full * product[:, 3] - lowest * factor
         planes = np.empty((3, *pixels.shape[:2]), dtype=np.float32)
-        mixed = _scratch(pixels.shape)
+        mixed = scratch(pixels.shape, np.float32)
         np.copyto(mixed, pixels)
         cv2.split(cv2.transform(mixed, product, dst=mixed), list(planes))  # writes into the planes
-        for plane, low, high in zip(planes, -lowest * factor, (full - lowest) * factor, strict=True):
-            np.clip(plane, low, high, out=plane)  # as if clipped to the range of pixels before normalising
+        low, high = (np.float32((end - lowest) * factor) for end in (0, full))  # float32, or NumPy clips in float64
+        for plane, least, most in zip(planes, low, high, strict=True):
+            np.clip(plane, least, most, out=plane)  # as if clipped to the range of pixels before normalising
         return planes
-
-
-class _Scratch(threading.local):
-    """Floats of one thread to work in: fresh memory costs more than what is computed in it."""
-
-    memory = np.empty(0, dtype=np.float32)
-
-
-_SCRATCH = _Scratch()
-
-
-def _scratch(shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
-    size = int(np.prod(shape))
-    if _SCRATCH.memory.size < size:
-        _SCRATCH.memory = np.empty(size, dtype=np.float32)
-    return _SCRATCH.memory[:size].reshape(shape)
 
 
 def _full(pixels: Array) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handful.augment.matrices import IDENTITY, Matrix, Points, moved_points, scaling, shifting, stretch
+from handful.augment.scratch import scratch
 from handful.core.errors import DataError
 
 Border = Literal["reflect", "replicate", "constant"]
@@ -129,8 +130,11 @@ class Warp:
         columns, rows = -(-width // across), -(-height // down)
         right, below = columns * across - width, rows * down - height
         if right or below:
-            pixels = cv2.copyMakeBorder(pixels, 0, below, 0, right, cv2.BORDER_REPLICATE)
-        return cv2.resize(pixels, (columns, rows), interpolation=cv2.INTER_AREA), matrix @ scaling(across, down)
+            border = BORDERS[self.border] if self.border == "constant" else cv2.BORDER_REPLICATE
+            pixels = cv2.copyMakeBorder(pixels, 0, below, 0, right, border)
+        pairs = across * down == 2  # of two pixels the middle is the mean, and OpenCV finds it faster
+        way = cv2.INTER_LINEAR if pairs else cv2.INTER_AREA
+        return cv2.resize(pixels, (columns, rows), interpolation=way), matrix @ scaling(across, down)
 
     def _resampled(self, pixels: Array, matrix: Matrix, interpolation: int, border: int) -> Array:
         longest = max(*pixels.shape[:2], *self.target)
@@ -140,6 +144,10 @@ class Warp:
                 "warp",
                 "make the picture smaller first",
             )
+        if pixels.shape[2:] == (3,):  # OpenCV reads four channels twice as fast as three from turned rows
+            four = scratch((*pixels.shape[:2], 4), pixels.dtype)
+            cv2.cvtColor(pixels, cv2.COLOR_RGB2RGBA, dst=four)
+            return cv2.cvtColor(self._resampled(four, matrix, interpolation, border), cv2.COLOR_RGBA2RGB)
         centred = shifting(-0.5, -0.5) @ matrix @ shifting(0.5, 0.5)  # OpenCV's pixel centres lie at whole numbers
         if self.field is not None:
             x, y = self._origins(np.linalg.inv(matrix))

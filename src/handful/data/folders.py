@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
 
 from handful.core.errors import DataError
 from handful.data.listing import Listing, Part, Records, part_named
+from handful.data.origins import read_origins
 
 _IGNORED = (".*", "readme*", "license*", "licence*", "thumbs.db", "desktop.ini", "__macosx")
 _IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif")
@@ -55,13 +57,22 @@ def read_folder(folder: Path) -> Listing:
     parts: dict[Part, Records] = {"train": _by_class(top, classes)}
     for part in places.keys() - {"train", "unlabelled"}:
         parts[part] = _by_class(places[part], _folders(places[part]))
+    if origins := read_origins(folder):
+        parts = {part: _with_origins(records, origins, folder) for part, records in parts.items()}
     if "unlabelled" in places:
         parts["unlabelled"] = Records(list(files_below(places["unlabelled"])))
     beside = [] if top == folder else [entry for entry in _folders(folder) if entry not in places.values()]
     loose = [entry for entry in _files(top) if entry.suffix.lower() in _IMAGES]
     notes = [f"left out: the folder {entry}, which is no part of the data" for entry in beside]
     notes += [f"left out: {len(loose)} images beside the class folders in {top}"] if loose else []
+    notes += ["this data set is augmented: copies of one photo count as one example"] if origins else []
     return Listing(parts, places, tuple(notes))
+
+
+def _with_origins(records: Records, origins: dict[str, str], folder: Path) -> Records:
+    """Copies and their original are a group."""
+    names = [file.relative_to(folder).as_posix() for file in records.inputs]
+    return replace(records, groups=[origins.get(name, name) for name in names])
 
 
 def _visible(folder: Path) -> list[Path]:

@@ -13,8 +13,8 @@ from handful.core.errors import DataError, UsageError
 from handful.core.files import replaced_file
 from handful.core.progress import Progress
 from handful.core.versions import versions
+from handful.data.origins import FILE, KEY
 
-FILE = "augment.json"
 TOOLS = ("handful", "numpy", "opencv-python-headless", "pillow")  # what the bytes depend on
 
 
@@ -48,10 +48,10 @@ def claim(out: Path, about: dict[str, Any]) -> None:
         _write(out, about, complete=False)
 
 
-def complete(out: Path) -> None:
-    """Write down that all of it is there."""
+def complete(out: Path, origins: dict[str, str]) -> None:
+    """Write down that all of it is there, and which images are copies of which."""
     about = _read(out / FILE)
-    _write(out, about, complete=True)
+    _write(out, {**about, KEY: origins}, complete=True)
 
 
 def digest(folder: Path, files: Iterable[Path], pool: Executor, progress: Progress) -> str:

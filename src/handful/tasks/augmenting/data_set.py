@@ -157,7 +157,8 @@ def _write_all(
     if source.splits:
         images = [image for each in made for image in each.images]
         write_coco(source.splits[0], images, _with_folder(out / source.splits[0].name))
-    complete(out)
+    places = places_of_copies(source, settings.n_copies)
+    complete(out, {copy: each.place for each, copies in zip(source.examples, places, strict=True) for copy in copies})
     return made
 
 
@@ -254,7 +255,7 @@ def _notes(source: Source, problems: Sequence[dict[str, str]]) -> Iterator[str]:
         yield f"left out: {count(len(problems), 'unreadable image')}: {few}{more}"
     if source.beside:
         yield "only the training part is augmented; all others are copied as they are"
-    yield "copies are no new examples: keep each beside its original when you split; handful fit augments by itself"
+    yield "copies are no new examples: handful fit keeps each with its original, as augment.json tells it"
 
 
 def _copy(folder: Path, out: Path, path: Path) -> None:
