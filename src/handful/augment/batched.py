@@ -1,19 +1,22 @@
 """The same draws on a batch of tensors, on whatever device it lies.
 
 On a GPU it is one resampling and one product for the whole batch, or for all images that are reduced alike; elastic
-fields and effects are done for each image. On a CPU a few images at a time go through everything.
+fields and effects are done for each image. On a CPU a few images at a time go through everything; uint8 images, which
+have no gradients, go through OpenCV there, and the bytes are those of `Draw.chw`.
 
     draws = [policy.draw(rng, width, height, out=(224, 224)) for _ in images]
     inputs = augmented_batch(images, draws, mean, std)
 
-Nothing is rounded on the way, and gradients flow back to float images.
+Float images are not rounded on the way, and gradients flow back to them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -63,6 +66,8 @@ def augmented_batch(
     _check(images, draws)
     full = float(full) if images.is_floating_point() else 255.0
     middle, unit = np.zeros(3) if mean is None else np.array(mean), np.ones(3) if std is None else np.array(std)
+    if images.dtype == torch.uint8 and images.device.type == "cpu":
+        return _by_opencv(images, draws, middle, unit)
     at_once = torch.get_num_threads() if images.device.type == "cpu" else len(images)  # what fits a cache is faster
     with torch.autocast(images.device.type, enabled=False):  # half precision is coarser than a level of a pixel
         done = [
@@ -70,6 +75,16 @@ def augmented_batch(
             for at in range(0, len(images), at_once)
         ]
     return done[0] if len(done) == 1 else torch.cat(done)
+
+
+def _by_opencv(images: Tensor, draws: Sequence[Draw], mean: Row, std: Row) -> Tensor:
+    import torch
+
+    def one(image: Tensor, draw: Draw) -> Tensor:
+        return torch.from_numpy(draw.chw(cv2.merge(list(image.numpy())), mean.tolist(), std.tolist()))
+
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        return torch.stack(list(pool.map(one, images, draws)))
 
 
 def _augmented(images: Tensor, draws: Sequence[Draw], full: float, mean: Row, std: Row) -> Tensor:
@@ -126,11 +141,11 @@ def _tensor(array: npt.NDArray[np.floating], like: Tensor) -> Tensor:
 
 def _warped(images: Tensor, warps: list[Warp]) -> Tensor:
     """The batch resampled once, as floats: together whatever is reduced by the same blocks and has the same border."""
-    if all(warp._is_identity for warp in warps):
+    if all(warp.is_identity for warp in warps):
         return _floats(images)
     alike: dict[tuple[tuple[int, int], Border], list[int]] = {}
     for row, warp in enumerate(warps):
-        alike.setdefault((warp._block, warp.border), []).append(row)
+        alike.setdefault((warp.block, warp.border), []).append(row)
     if len(alike) == 1:
         return _resampled(images, warps, *alike.popitem()[0])
     width, height = warps[0].target
@@ -145,25 +160,33 @@ def _resampled(images: Tensor, warps: list[Warp], block: tuple[int, int], border
     """Images that are reduced by the same blocks and have the same border."""
     from torch.nn import functional
 
-    matrices = np.stack([warp.matrix for warp in warps])
+    images, matrices = _seen(images, warps)
     if block == (1, 1):
         reduced = _floats(images, copy=True)  # what has just been read in order is near when it is read askew
     else:
         across, down = min(block[0], images.shape[3]), min(block[1], images.shape[2])
-        reduced, matrices = _block_means(images, across, down), matrices @ scaling(across, down)
+        reduced, matrices = _block_means(images, across, down, border), matrices @ scaling(across, down)
     mirrored = border == "reflect"  # about the centres of the outermost pixels
     to_grid = _to_grid(reduced.shape[3], reduced.shape[2], mirrored)
     grid = _grid(_tensor(to_grid @ np.linalg.inv(matrices), reduced), warps)
     return functional.grid_sample(reduced, grid, "bilinear", PADDING[border], align_corners=mirrored)
 
 
-def _block_means(images: Tensor, across: int, down: int) -> Tensor:
-    """Means of whole blocks, the last ones filled up with the last pixels, as in `Warp.image`."""
+def _seen(images: Tensor, warps: list[Warp]) -> tuple[Tensor, Matrix]:
+    """The part that any of the images is seen of, without a copy, and the matrices from there."""
+    spans, matrices = np.array([warp.seen for warp in warps]), np.stack([warp.matrix for warp in warps])
+    (left, top), (right, bottom) = spans[..., 0].min(axis=0), spans[..., 1].max(axis=0)
+    return images[..., top:bottom, left:right], matrices @ shifting(left, top)
+
+
+def _block_means(images: Tensor, across: int, down: int, border: Border) -> Tensor:
+    """Means of whole blocks, the last ones filled up as in `Warp.image`."""
     from torch.nn import functional
 
     whole, (height, width) = _floats(images), images.shape[2:]
     if width % across or height % down:
-        whole = functional.pad(whole, (0, -width % across, 0, -height % down), "replicate")
+        way = "constant" if border == "constant" else "replicate"
+        whole = functional.pad(whole, (0, -width % across, 0, -height % down), way)
     columns = sum((whole[..., at::across] for at in range(1, across)), whole[..., ::across])  # faster than avg_pool2d
     return sum((columns[:, :, at::down] for at in range(1, down)), columns[:, :, ::down]) / (across * down)
 

@@ -86,7 +86,9 @@ class Recolour:
         mixed = scratch(pixels.shape, np.float32)
         np.copyto(mixed, pixels)
         cv2.split(cv2.transform(mixed, product, dst=mixed), list(planes))  # writes into the planes
-        low, high = (np.float32((end - lowest) * factor) for end in (0, full))  # float32, or NumPy clips in float64
+        low, high = (
+            ((end - lowest) * factor).astype(np.float32) for end in (0, full)
+        )  # not float64: NumPy would clip in it
         for plane, least, most in zip(planes, low, high, strict=True):
             np.clip(plane, least, most, out=plane)  # as if clipped to the range of pixels before normalising
         return planes

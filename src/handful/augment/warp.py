@@ -55,7 +55,7 @@ class Warp:
     def image(self, pixels: Array) -> Array:
         """The image, resampled once; shape (height, width) or (height, width, channels), the input is untouched."""
         self._check(pixels)
-        if self._is_identity:
+        if self.is_identity:
             return pixels.copy()
         part, matrix = self._reduced(*self._part(pixels))
         moved = self._resampled(part, matrix, cv2.INTER_LINEAR, BORDERS[self.border])
@@ -66,7 +66,7 @@ class Warp:
         self._check(mask)
         if mask.dtype.kind not in "biuf" or mask.itemsize not in COPIED_AS:
             raise DataError(f"the mask is of type {mask.dtype}, expected whole numbers", "warp")
-        if self._is_identity:
+        if self.is_identity:
             return mask.copy()
         part, matrix = self._part(mask.view(COPIED_AS[mask.itemsize]))
         return self._resampled(part, matrix, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT).view(mask.dtype)
@@ -86,7 +86,8 @@ class Warp:
         return moved_points(np.linalg.inv(self.matrix), points + self._displacement(points))
 
     @property
-    def _is_identity(self) -> bool:
+    def is_identity(self) -> bool:
+        """Whether it leaves every pixel where it is."""
         return self.field is None and self.source == self.target and np.array_equal(self.matrix, IDENTITY)
 
     def _check(self, pixels: Array) -> None:
@@ -101,28 +102,33 @@ class Warp:
 
     def _part(self, pixels: Array) -> tuple[Array, Matrix]:
         """The part that is seen, without a copy: there is no use in reducing what a crop throws away."""
-        if self.field is not None or not np.array_equal(self.matrix[2], IDENTITY[2]):
-            return pixels, self.matrix
-        width, height = self.target
-        corners = np.array([[0.0, 0.0], [width, 0.0], [width, height], [0.0, height]])
-        seen = moved_points(np.linalg.inv(self.matrix), corners)
-        low, high = np.floor(seen.min(axis=0) / self._block), np.ceil(seen.max(axis=0) / self._block)
-        spans = []
-        for a, b, side, block in zip(low - MARGIN, high + MARGIN, self.source, self._block, strict=True):
-            within = a >= 0 and b * block <= side  # else: what is reflected may come from anywhere
-            spans.append((int(a) * block, int(b) * block) if within else (0, side))
-        (left, right), (top, bottom) = spans
+        (left, right), (top, bottom) = self.seen
         return pixels[top:bottom, left:right], self.matrix @ shifting(left, top)
 
     @property
-    def _block(self) -> tuple[int, int]:
+    def seen(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """From which column to which, and from which row to which, the source is seen: whole blocks, and a margin."""
+        if self.field is not None or not np.array_equal(self.matrix[2], IDENTITY[2]):
+            return (0, self.source[0]), (0, self.source[1])
+        width, height = self.target
+        corners = np.array([[0.0, 0.0], [width, 0.0], [width, height], [0.0, height]])
+        seen = moved_points(np.linalg.inv(self.matrix), corners)
+        low, high = np.floor(seen.min(axis=0) / self.block), np.ceil(seen.max(axis=0) / self.block)
+        spans = []
+        for a, b, side, block in zip(low - MARGIN, high + MARGIN, self.source, self.block, strict=True):
+            within = a >= 0 and b * block <= side  # else: what is reflected may come from anywhere
+            spans.append((int(a) * block, int(b) * block) if within else (0, side))
+        return spans[0], spans[1]
+
+    @property
+    def block(self) -> tuple[int, int]:
         """How many pixels of the source, across and down, fall into one of the target: whole ones, at least one."""
         across, down = (max(1, int(1 / step + TINY)) for step in stretch(self.matrix, *self.target))
         return across, down
 
     def _reduced(self, pixels: Array, matrix: Matrix) -> tuple[Array, Matrix]:
         """Shrinking by two or more begins with means of whole blocks of pixels: interpolation alone would alias."""
-        across, down = self._block
+        across, down = self.block
         if (across, down) == (1, 1):
             return pixels, matrix
         height, width = pixels.shape[:2]
