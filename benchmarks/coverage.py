@@ -13,7 +13,7 @@ than it is.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ import numpy as np
 from common import Figures, Table, arguments, data_folder, figure, k_shot, report, say
 from joblib import Parallel, delayed
 
-from handful.augment.views import may_mirror, view_set
+from handful.augment.views import MOST_VIEWS
 from handful.bundle.model import UNFAMILIAR
 from handful.data.cache import FeatureCache
 from handful.data.dataset import Dataset
@@ -33,7 +33,7 @@ from handful.evaluate.unfamiliar import leave_out_distances, nearest_distance
 from handful.nn.backbones import backbone_named
 from handful.nn.features import frozen_features
 from handful.recipe.budget import Budget
-from handful.recipe.candidates import candidates, n_views_worth
+from handful.recipe.candidates import candidates, n_views_worth, policies_tried, views_tried
 from handful.recipe.selection import Problem
 from handful.tasks.assemble import embedding
 from handful.tasks.learn import learn
@@ -59,7 +59,8 @@ def population(folder: Path) -> Population:
     """Decode and embed once."""
     everything, backbone = k_shot(folder, 0, 0), backbone_named(BACKBONE)
     rows = np.sort(np.random.default_rng(0).permutation(len(everything.train))[:MOST])
-    views = view_set(may_mirror(everything.classes))
+    policies, _ = policies_tried("auto", everything.classes)
+    views = views_tried(policies, MOST_VIEWS)
 
     def embedded(photos: list[tuple[Path, int]], n_views: int) -> np.ndarray:
         pixels = decode_all(Dataset([file for file, _ in photos]), backbone.spec.size).pixels
@@ -69,7 +70,9 @@ def population(folder: Path) -> Population:
     targets, test_targets = (np.array([index for _, index in photos]) for photos in (train, everything.test))
     features = embedded(train, len(views))
     # a fresh backbone: the one that has embedded carries its graph, which every worker would be sent
-    problem = Problem(features, targets, len(everything.classes), np.arange(len(train)), backbone_named(BACKBONE))
+    problem = Problem(
+        features, targets, len(everything.classes), np.arange(len(train)), backbone_named(BACKBONE), views
+    )
     return Population(folder.name, everything.classes, problem, embedded(everything.test, 2), test_targets)
 
 
@@ -80,12 +83,9 @@ def one_draw(people: Population, seed: int, per_class: int) -> dict[str, Any]:
         [rng.permutation(np.flatnonzero(whole.targets == c))[:per_class] for c in range(whole.n_classes)]
     )
     rest = np.setdiff1d(np.arange(len(whole.targets)), drawn)
-    views = view_set(may_mirror(people.classes))
-    n_views = n_views_worth(len(drawn), len(views))
-    problem = Problem(
-        whole.features[drawn][:, :n_views], whole.targets[drawn], whole.n_classes, np.arange(len(drawn)), whole.backbone
-    )
-    tried = candidates(whole.backbone, [per_class] * whole.n_classes, may_mirror(people.classes), n_views)
+    policies, _ = policies_tried("auto", people.classes)
+    problem = replace(whole.take(drawn), units=np.arange(len(drawn)))
+    tried = candidates(whole.backbone, [per_class] * whole.n_classes, policies, n_views_worth(len(drawn)))
     learned = learn(problem, tried, people.classes, "accuracy", Budget(), seed)
     claim = learned.sections["scores"]["balanced_accuracy"]
     probabilities = learned.probabilities(problem, whole.features[rest])

@@ -11,6 +11,7 @@ from handful.recipe.candidates import (
     PRIOR_POLICIES,
     candidates,
     n_views_worth,
+    policies_tried,
     views_tried,
 )
 
@@ -102,3 +103,21 @@ def test_class_weights_are_offered_only_where_classes_are_unbalanced(counts, off
 def test_more_examples_get_fewer_views_and_never_none():
     worth = [n_views_worth(n) for n in (1, 10, 600, 700, 1000, 2000, MOST_ROWS, MOST_ROWS + 1, 10**6)]
     assert worth == [MOST_VIEWS, 6, 6, 5, 4, 2, 2, 1, 1]
+
+
+def test_auto_tries_what_usually_pays_and_nothing_unsafe():
+    policies, notes = policies_tried("auto", ("cat", "dog"))
+    assert policies == ALL
+    assert notes == ()
+    policies, notes = policies_tried("auto", ("left hand", "right hand"))
+    assert not any(kind.mirrors for policy in policies for kind in (each.kind for each in policy.operations))
+    assert notes == ("flip_h is left out: class names tell left from right (left, right)",)
+    assert policies[Policy()] == 0.0  # flips without flips are none, and gain nothing
+
+
+def test_what_is_asked_for_is_tried_alone_and_warned_of():
+    assert policies_tried("hue=30", ("red", "green")) == (
+        {Policy.parse("hue=30"): 0.0},
+        ("hue changes colours, and class names are about colour (red, green)",),
+    )
+    assert policies_tried("auto", ("red", "green"))[1] == ()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from handful.augment.policy import Policy
+from handful.augment.safety import safe_policy
 from handful.augment.views import MIRRORED, MOST_VIEWS, ORIGINAL, View, views_of
 from handful.nn.backbone import Backbone
 from handful.recipe.recipe import Recipe
@@ -48,6 +49,27 @@ def candidates(
     """
     tried = _combinations(backbone, class_counts, policies, most_views)
     return sorted(tried, key=lambda candidate: _cost(candidate.recipe.adapt, backbone))
+
+
+def policies_tried(asked: str, classes: tuple[str, ...]) -> tuple[dict[Policy, float], tuple[str, ...]]:
+    """What views may be drawn from: all policies that usually pay, or the one that is asked for; none that is unsafe.
+
+    Args:
+        asked: "auto", a named policy, or one as text.
+        classes: Their names say what is unsafe.
+    Returns:
+        The policies, each with its usual gain, and what to tell the user.
+    """
+    texts = PRIOR_POLICIES if asked == "auto" else {asked: 0.0}
+    safe: dict[Policy, float] = {}
+    told: dict[str, None] = {}
+    for text, prior in texts.items():
+        given = Policy.parse(text)
+        policy, notes = safe_policy(given, classes)
+        safe.setdefault(policy, prior)
+        if policy != given or asked != "auto":  # what is merely unwise: of that the data are the better judge
+            told |= dict.fromkeys(notes)
+    return safe, tuple(told)
 
 
 def views_tried(policies: Iterable[Policy], most_views: int) -> tuple[View, ...]:

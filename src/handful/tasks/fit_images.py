@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from handful.augment.policy import Policy
-from handful.augment.safety import safe_policy
 from handful.augment.views import View
 from handful.bundle.manifest import Manifest
 from handful.bundle.model import Model
@@ -28,7 +26,7 @@ from handful.nn.backbone import Backbone, FeatureMatrix
 from handful.nn.backbones import backbone_named
 from handful.nn.features import frozen_features
 from handful.recipe.budget import Budget
-from handful.recipe.candidates import PRIOR_POLICIES, candidates, n_views_worth, views_tried
+from handful.recipe.candidates import candidates, n_views_worth, policies_tried, views_tried
 from handful.recipe.selection import Problem
 from handful.report.page import Pictures, render
 from handful.tasks.assemble import assemble_graph, check_parity, describe, embedding, tensors
@@ -138,7 +136,10 @@ def fit_images(splits: Splits, settings: Settings, name: str = "photos", progres
         data = prepare_images(splits, backbone.spec.size, settings.jobs, settings.strict, progress)
     classes = data.train.data.classes
     with stages("features"):
-        policies, most = _policies(settings, classes, progress), n_views_worth(len(data.train.data))
+        policies, notes = policies_tried(settings.augment, classes)
+        for note in notes:
+            progress.note(note)
+        most = n_views_worth(len(data.train.data))
         views = views_tried(policies, most)
         features = _features(backbone, data.train, views, settings, progress)
         problem = Problem(features, data.train.targets, len(classes), data.audit.units, backbone, views)
@@ -159,22 +160,6 @@ def fit_images(splits: Splits, settings: Settings, name: str = "photos", progres
     metrics |= {"licences": list(manifest.licences), "seconds": sum(stages.seconds.values()), "stages": stages.seconds}
     pictures = pictures_of(data.train, data.audit, learned.out_of_fold.probabilities if learned.out_of_fold else None)
     return Fit(graph, tensors(learned, seen, settings.seed), manifest, metrics, pictures)
-
-
-def _policies(settings: Settings, classes: tuple[str, ...], progress: Progress) -> dict[Policy, float]:
-    """What is tried, with its usual gain: all that usually pay, or the one that was asked for; none that is unsafe."""
-    asked = PRIOR_POLICIES if settings.augment == "auto" else {settings.augment: 0.0}
-    safe: dict[Policy, float] = {}
-    told: dict[str, None] = {}
-    for text, prior in asked.items():
-        given = Policy.parse(text)
-        policy, notes = safe_policy(given, classes)
-        safe.setdefault(policy, prior)
-        if policy != given or settings.augment != "auto":  # of what is only tried, the data are the better judge
-            told |= dict.fromkeys(notes)
-    for note in told:
-        progress.note(note)
-    return safe
 
 
 def _features(
