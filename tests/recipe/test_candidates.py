@@ -9,6 +9,7 @@ from handful.recipe.candidates import (
     IMBALANCED,
     MOST_ROWS,
     PRIOR_POLICIES,
+    affordable,
     candidates,
     n_views_worth,
     policies_tried,
@@ -121,3 +122,23 @@ def test_what_is_asked_for_is_tried_alone_and_warned_of():
         ("hue changes colours, and class names are about colour (red, green)",),
     )
     assert policies_tried("auto", ("red", "green"))[1] == ()
+
+
+@pytest.mark.parametrize(
+    ("n", "seconds", "names"),
+    [
+        (100, None, {"none", "flips", "light", "scan", "standard"}),
+        (600, 300, {"none", "flips", "light", "scan", "standard"}),
+        (100, 30, {"none", "flips", "light"}),
+        (100, 10, {"none", "flips"}),
+        (1000, 1, {"none"}),
+    ],
+)
+def test_a_short_budget_compares_fewer_policies_the_usually_best_first(n, seconds, names):
+    kept = affordable(ALL, n, n_views_worth(n), seconds)
+    assert {policy.name for policy in kept} == names
+    assert all(ALL[policy] == gain for policy, gain in kept.items())
+
+
+def test_the_one_policy_that_was_asked_for_is_kept_whatever_the_budget():
+    assert affordable(ONE, 1000, 6, 0.1) == ONE

@@ -3,14 +3,18 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
+from handful.augment.policy import Policy
 from handful.bundle.model import load
 from handful.core.errors import DataError, ImageError, JobError, UsageError
+from handful.core.progress import Progress
 from handful.data.readers import Splits, from_arrays, read
 from handful.nn.embedded import EfficientNetLite0Backbone
+from handful.recipe.recipe import Recipe
 from handful.tasks import fit_images as room
 from handful.tasks import learn as learning
 from handful.tasks.fit_images import Settings, fit_images
@@ -207,3 +211,24 @@ finally:
     assert done.returncode == 0, done.stderr
     assert done.stderr.splitlines()[-1] == "[]"
     assert json.loads(done.stdout)["n"] == 4
+
+
+def test_a_budget_too_short_for_all_policies_says_which_are_left_out(tiny, photos):
+    class Heard(Progress):
+        notes: ClassVar = []
+
+        def note(self, message):
+            self.notes.append(message)
+
+    metrics = fit_images(read(photos), Settings(budget="2s"), progress=Heard()).metrics
+    assert Heard.notes == ["the budget leaves no time to try the augmentation light, scan, standard"]
+    assert metrics["recipe"]["n_views"] <= 2
+
+
+def test_the_policy_that_was_asked_for_is_the_one_that_is_used_and_saved(tiny, photos, tmp_path):
+    fit = fit_images(read(photos), Settings(budget="40fits", augment="rotate=5,flip_h=0.5"))
+    assert fit.metrics["recipe"]["augment"] == "rotate=5,flip_h=0.5"
+    fit.save(tmp_path / "model")
+    saved = json.loads((tmp_path / "model" / "handful.json").read_text(encoding="utf-8"))
+    assert Recipe.from_json(saved["recipe"]).augment == Policy.parse("rotate=5,flip_h=0.5")
+    assert all(not row["technique"].startswith("augmentation") for row in fit.metrics["evidence"])

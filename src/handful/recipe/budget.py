@@ -19,6 +19,7 @@ class Budget:
     """
 
     def __init__(self, seconds: float | None = None, fits: int | None = None) -> None:
+        self.seconds = seconds
         self.fits = fits
         self.n_spent = 0
         self._end = None if seconds is None else time.monotonic() + seconds

@@ -24,6 +24,8 @@ PRIOR_BALANCED = 0.0
 PRIOR_POLICIES = {"none": 0.0, "flips": 0.005, "light": 0.021, "scan": 0.015, "standard": 0.012}
 
 MOST_ROWS = 4000  # rows of all views together: more views than that cost more than they give
+SECONDS_A_VIEW = 0.01  # to compute the features of one image, on a slow machine
+SHARE_OF_VIEWS = 0.3  # of the budget
 MOST_LOGISTIC = 300  # examples: beyond, refitting it for every fold costs more than all other recipes together
 IMBALANCED = 1.5  # largest class over smallest, from where weights are worth a try
 
@@ -72,6 +74,27 @@ def policies_tried(asked: str, classes: tuple[str, ...]) -> tuple[dict[Policy, f
     return safe, tuple(told)
 
 
+def affordable(
+    policies: Mapping[Policy, float], n_examples: int, most_views: int, seconds: float | None
+) -> dict[Policy, float]:
+    """The policies whose features a budget has time for, those that usually gain most first; always the plain one.
+
+    Args:
+        policies: Each with its usual gain.
+        n_examples: That features are computed of.
+        most_views: Of one policy.
+        seconds: The whole budget; None for no such limit.
+    """
+    if seconds is None:
+        return dict(policies)
+    kept: list[Policy] = []
+    for policy in sorted(policies, key=lambda each: -policies[each]):
+        n_views = len(views_tried([*kept, policy], most_views))
+        if n_views == 1 or n_examples * n_views * SECONDS_A_VIEW <= SHARE_OF_VIEWS * seconds:
+            kept.append(policy)
+    return {policy: gain for policy, gain in policies.items() if policy in kept or len(policies) == 1}
+
+
 def views_tried(policies: Iterable[Policy], most_views: int) -> tuple[View, ...]:
     """Every view that a candidate needs, each once: the image itself, its mirror image if any policy flips, draws."""
     needed = dict.fromkeys(view for policy in policies for view in views_of(policy, most_views))
@@ -102,7 +125,7 @@ def _combinations(
         test_views = (0, 1) if MIRRORED in seen else (0,)
         probe = Probe(layers, power, tuple(range(len(seen))), test_views, "ridge", weight)
         yield Candidate(Recipe(backbone.name, probe, policy if len(seen) > 1 else Policy()), a + b + c + d)
-    if sum(class_counts) > MOST_LOGISTIC:
+    if sum(class_counts) > MOST_LOGISTIC or Policy() not in policies:
         return
     prior = PRIOR_SEVERAL_DEPTHS + PRIOR_SQUARE_ROOT + PRIOR_LOGISTIC
     yield Candidate(Recipe(backbone.name, Probe(every, 0.5, head="logistic")), prior)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from handful.augment.policy import Policy
 from handful.augment.views import View
 from handful.bundle.manifest import Manifest
 from handful.bundle.model import Model
@@ -26,7 +27,7 @@ from handful.nn.backbone import Backbone, FeatureMatrix
 from handful.nn.backbones import backbone_named
 from handful.nn.features import frozen_features
 from handful.recipe.budget import Budget
-from handful.recipe.candidates import candidates, n_views_worth, policies_tried, views_tried
+from handful.recipe.candidates import affordable, candidates, n_views_worth, policies_tried, views_tried
 from handful.recipe.selection import Problem
 from handful.report.page import Pictures, render
 from handful.tasks.assemble import assemble_graph, check_parity, describe, embedding, tensors
@@ -136,10 +137,8 @@ def fit_images(splits: Splits, settings: Settings, name: str = "photos", progres
         data = prepare_images(splits, backbone.spec.size, settings.jobs, settings.strict, progress)
     classes = data.train.data.classes
     with stages("features"):
-        policies, notes = policies_tried(settings.augment, classes)
-        for note in notes:
-            progress.note(note)
         most = n_views_worth(len(data.train.data))
+        policies = _policies(settings, classes, len(data.train.data), most, budget, progress)
         views = views_tried(policies, most)
         features = _features(backbone, data.train, views, settings, progress)
         problem = Problem(features, data.train.targets, len(classes), data.audit.units, backbone, views)
@@ -160,6 +159,20 @@ def fit_images(splits: Splits, settings: Settings, name: str = "photos", progres
     metrics |= {"licences": list(manifest.licences), "seconds": sum(stages.seconds.values()), "stages": stages.seconds}
     pictures = pictures_of(data.train, data.audit, learned.out_of_fold.probabilities if learned.out_of_fold else None)
     return Fit(graph, tensors(learned, seen, settings.seed), manifest, metrics, pictures)
+
+
+def _policies(
+    settings: Settings, classes: tuple[str, ...], n_examples: int, most_views: int, budget: Budget, progress: Progress
+) -> dict[Policy, float]:
+    """What views are drawn from, each with its usual gain; says what is left out."""
+    asked, notes = policies_tried(settings.augment, classes)
+    kept = affordable(asked, n_examples, most_views, budget.seconds)
+    for note in notes:
+        progress.note(note)
+    if len(kept) < len(asked):
+        left = ", ".join(policy.name for policy in asked if policy not in kept)
+        progress.note(f"the budget leaves no time to try the augmentation {left}")
+    return kept
 
 
 def _features(
