@@ -121,6 +121,14 @@ def test_shrinking_takes_the_mean_of_whole_blocks():
     np.testing.assert_allclose(augmented_batch(checks.expand(5, -1, -1, -1), with_borders), 0.5, atol=1e-6)
 
 
+@pytest.mark.parametrize(("border", "corner"), [("constant", 0.25), ("replicate", 1), ("reflect", 1)])
+def test_a_block_that_reaches_over_the_edge_is_filled_up_as_the_border_says(border, corner):
+    draw = Draw(Warp((5, 5), (3, 3), scaling(0.5, 0.5), border))
+    found = augmented_batch(torch.ones(1, 3, 5, 5), [draw])[0, 0]
+    np.testing.assert_allclose(found, draw.image(np.full((5, 5), 255, np.uint8)) / 255, atol=2 / 255)
+    assert found[2, 2] == pytest.approx(corner, abs=1e-6)
+
+
 def test_blocks_are_never_larger_than_the_image():
     rng = np.random.default_rng(0)
     pixels = rng.integers(256, size=(1, 12, 3, 3), dtype=np.uint8)

@@ -95,6 +95,12 @@ def test_the_same_field_fits_every_size():
     np.testing.assert_allclose(large.warp.matrix, scaling(2, 2) @ small.warp.matrix)
 
 
+def test_two_bend_the_picture_by_their_mean():
+    first, second = (elastic.draw(Draw.nothing(60, 40), 0.03, np.random.default_rng(seed)) for seed in (0, 1))
+    both = elastic.draw(first, 0.03, np.random.default_rng(1))
+    np.testing.assert_allclose(both.warp.field, (first.warp.field + second.warp.field) / 2, atol=1e-7)
+
+
 def test_its_place_in_a_policy_does_not_matter():
     first = elastic.draw(Draw.nothing(60, 40), 0.03, np.random.default_rng(0))
     first = rotate.draw(first, 20.0, np.random.default_rng(1))

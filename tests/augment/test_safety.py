@@ -50,6 +50,13 @@ def test_a_far_turn_is_kept_and_warned_of_where_directions_matter():
     assert safe("rotate=45", "arrow left", "arrow right")[1] == ()
 
 
+def test_trivial_turns_as_far_as_its_widest_and_is_warned_of_for_each_reason():
+    assert safe("trivial=1.0", "red up", "red down")[1] == (
+        "trivial=1.0 turns far, and class names tell directions (up, down)",
+        "trivial changes colours, and class names are about colour (red)",
+    )
+
+
 @pytest.mark.parametrize(
     "text", ["hue=10", "saturation=0.5", "grey=0.1", "invert=0.1", "temperature=0.1", "trivial=1.0"]
 )

@@ -13,11 +13,11 @@ from handful.augment.geometry import crop, flip_h, flip_v, perspective, resized_
 from handful.augment.matrices import IDENTITY, perspective_between, scaling, shifting, stretch, turning
 from handful.augment.operations import GEOMETRY
 from handful.augment.policy import Policy
-from handful.augment.scene import Scene, augmented, clip, cut, moved_objects
+from handful.augment.scene import Scene, augmented, moved_objects
 from handful.augment.warp import Warp
 from handful.core.errors import DataError, UsageError
 from handful.data.objects import Objects
-from handful.data.outlines import area
+from handful.data.outlines import area, clip, cut
 
 WIDTH, HEIGHT = 360, 280
 BOXES = np.array([[40.0, 30.0, 160.0, 90.0], [200.0, 150.0, 320.0, 260.0]])

@@ -158,12 +158,14 @@ def test_what_two_rows_have_in_common_stays_exactly():
 
 def test_amounts_out_of_range_are_named():
     rng = np.random.default_rng(0)
-    with pytest.raises(UsageError, match=r"alpha is 0, expected more than 0"):
-        mixed_within_class(table(), TARGETS, 5, rng, alpha=0)
+    for alpha in (0, np.inf, np.nan):
+        with pytest.raises(UsageError, match=rf"alpha is {alpha}, expected a number above 0"):
+            mixed_within_class(table(), TARGETS, 5, rng, alpha=alpha)
     with pytest.raises(UsageError, match=r"n_rows is -1, expected 0 or more"):
         mixed_within_class(table(), TARGETS, -1, rng)
-    with pytest.raises(UsageError, match=r"the amount is -0.1, expected 0 or more"):
-        jittered(table(), -0.1, rng)
+    for amount in (-0.1, np.inf, np.nan):
+        with pytest.raises(UsageError, match=rf"the amount is {amount}, expected a number from 0 on"):
+            jittered(table(), amount, rng)
     with pytest.raises(UsageError, match=r"there is no column 3, they run from 0 to 2; categorical"):
         jittered(table(), 0.1, rng, categorical=[3])
     with pytest.raises(UsageError, match=r"n_neighbours is 0, expected 1 or more"):

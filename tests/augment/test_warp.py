@@ -204,6 +204,13 @@ def test_shrinking_by_a_whole_number_is_the_mean_of_blocks(factor):
     np.testing.assert_allclose(found, blocks, atol=0.51)
 
 
+@pytest.mark.parametrize("factor", [1, 2, 3, 5, 7, 10])
+def test_a_turn_does_not_round_whole_blocks_down(factor):
+    for degrees in range(0, 360, 7):
+        matrix = turning(degrees) @ scaling(1 / factor, 1 / factor)
+        assert Warp((100, 100), (10, 10), matrix).block == (factor, factor)
+
+
 @pytest.mark.parametrize("factor", [2, 4, 8])
 def test_a_shrunk_part_is_that_part_of_the_shrunk_picture(factor):
     """Up to its very edge: what lies around the part is seen by its last pixels."""

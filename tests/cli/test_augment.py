@@ -158,7 +158,7 @@ def test_check_of_boxes_refuses_another_folder_to_test_on(handful, boxes, few):
     handful("check", boxes, "--test", few).error("another folder to test on is for photos without boxes; --test; put")
 
 
-def test_ctrl_c_says_that_it_goes_on_and_it_does(write_photos, tmp_path):
+def test_ctrl_c_says_that_it_goes_on_and_leaves_only_whole_files(write_photos, tmp_path):
     folder = write_photos(tmp_path / "many", n=40)
     command = [sys.executable, "-m", "handful", "augment", folder, "--out", tmp_path / "out", "--copies", "30"]
     with subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True) as process:

@@ -202,6 +202,18 @@ def test_layouts(tmp_path, layout):
     assert [split.images[0].path for split in splits] == [tmp_path / layout[name] / "4.jpg" for name in sorted(layout)]
 
 
+def test_an_image_in_the_folder_of_its_split_goes_before_one_of_that_name_elsewhere(tmp_path):
+    for name, place in (("train.json", "train"), ("val.json", "images/val")):
+        put(tmp_path, content(), name)
+        for folder in (tmp_path / place, tmp_path / "images", tmp_path):
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "2.jpg").touch()
+            (folder / "4.jpg").touch()
+    train, val = read_coco(tmp_path)
+    assert {image.path.parent for image in train.images} == {tmp_path / "train"}
+    assert {image.path.parent for image in val.images} == {tmp_path / "images/val"}
+
+
 def test_what_is_no_coco_folder(tmp_path):
     assert not is_coco(tmp_path)
     assert not is_coco(tmp_path / "nowhere")
@@ -247,6 +259,10 @@ def runs(counts, size=(40, 60), **fields):
             [runs([0, 2400], iscrowd=1)],
             ["1 segmentations were left out, as run lengths of crowds are not read; the boxes are kept"],
         ),
+        (
+            [annotation(1, segmentation=[[10, 10, 20, 20, 30, 30]])],
+            ["1 segmentations lost polygons without any area in their image"],
+        ),
         ([runs([0, 2400])], ["1 segmentations were run lengths and became polygons without holes"]),
         (
             [annotation(1, keypoints=POINTS), annotation(2), annotation(3, keypoints=POINTS)],
@@ -264,6 +280,17 @@ def test_notes(folder, rows, notes):
     n_left_out = sum(not min(row["bbox"][2:]) for row in rows)
     assert len(split.images[0].objects) == len(split.images[0].kept) == len(rows) - n_left_out
     assert (split.keypoint_names, split.keypoint_pairs) == ((), ())
+
+
+@pytest.mark.parametrize("nothing", [[10, 10, 20, 20, 30, 30], [-9, -9, 0, -9, 0, 0], [60, 0, 70, 0, 70, 40]])
+def test_polygons_of_which_nothing_can_be_seen_are_left_out_and_the_others_stay(folder, nothing):
+    reaches_out = [50, 30, 70, 30, 70, 50]
+    rows = [annotation(1, segmentation=[nothing, reaches_out]), annotation(2, segmentation=[nothing])]
+    split = read_one(folder, content(*rows))
+    (piece,), none = split.images[0].objects.outlines
+    assert piece.ravel().tolist() == reaches_out
+    assert none == ()
+    assert split.notes == ("train.json: 2 segmentations lost polygons without any area in their image",)
 
 
 def test_masks_become_polygons_along_the_edges_of_pixels(folder):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from handful.core.errors import DataError
+from handful.data import origins as accounts
 from handful.data.origins import read_origins
 from handful.data.readers import read
 from handful.tasks.augmenting.data_set import Settings, augment_data
@@ -33,6 +34,16 @@ def test_an_augmented_data_set_is_read_with_copies_and_original_in_one_group(ori
     assert any("copies of one photo count as one example" in note for note in splits.notes)
 
 
+@pytest.mark.parametrize("originals", [True, False])
+def test_copies_of_copies_belong_to_the_first_original(originals, write_photos, tmp_path):
+    photos = write_photos(tmp_path / "photos", n=3, classes=("blue", "red"))
+    augment_data(read_source(photos), tmp_path / "once", Wish("flips"), Settings(1, jobs=1))
+    augment_data(read_source(tmp_path / "once"), tmp_path / "twice", Wish("light"), Settings(2, originals, jobs=1))
+    train = read(tmp_path / "twice").train
+    assert set(train.groups) == {path.relative_to(photos).as_posix() for path in photos.glob("*/*.png")}
+    assert len(train) == 6 * (2 * 2 + 2 * originals)
+
+
 def test_test_photos_are_each_a_group_of_their_own(write_photos, tmp_path):
     write_photos(tmp_path / "photos" / "train", n=3, classes=("blue", "red"))
     write_photos(tmp_path / "photos" / "test", n=2, classes=("blue", "red"))
@@ -46,4 +57,11 @@ def test_test_photos_are_each_a_group_of_their_own(write_photos, tmp_path):
 def test_a_damaged_or_unfinished_account_is_refused(content, tmp_path):
     (tmp_path / "augment.json").write_text(content)
     with pytest.raises(DataError, match=r"augment\.json does not say which images are copies of which; .*; finish"):
+        read_origins(tmp_path)
+
+
+def test_an_account_that_is_too_large_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(accounts, "MOST_BYTES", 10)
+    (tmp_path / "augment.json").write_text(json.dumps({"origins": {}}))
+    with pytest.raises(DataError, match=r"augment\.json is too large to be ours; .*; remove it, or augment again"):
         read_origins(tmp_path)

@@ -70,6 +70,14 @@ def test_the_nearest_counterpart_is_compared_whatever_the_others_score():
     assert rows["square root of features"].gain == pytest.approx(100 * by_loop(chosen, far).mean())
 
 
+def test_a_counterpart_under_the_same_policy_is_nearer_than_one_under_another():
+    chosen = trial(replace(PLAIN, power=0.5), 0.9, augment="light")
+    near = trial(PLAIN, 0.8, seed=1, augment="light")
+    far = trial(PLAIN, 0.2, prior=1.0, seed=2, augment="scan")
+    rows = {row.technique: row for row in evidence(selection(chosen, far, near), FOLDS, TARGETS, "accuracy")}
+    assert rows["square root of features"].gain == pytest.approx(100 * by_loop(chosen, near).mean())
+
+
 def test_among_equally_near_ones_the_usually_better_is_compared():
     chosen = trial(PLAIN, 0.7)
     two, six = (trial(replace(PLAIN, layers=tuple("abcdef"[:n])), 0.7, prior=n / 100, seed=n) for n in (2, 6))

@@ -13,6 +13,7 @@ RECIPES = [
     Recipe("efficientnet-lite0", Probe(("a", "b", "c"), 0.5, (0, 1, 4), (0, 1), "ridge", "balanced", 1e-4)),
     Recipe("models/ein Ordner/ß", Probe(("a",), 0.5, head="logistic")),
     Recipe("net", Probe(("a",), 0.5, (0, 1, 2)), Policy.parse("rotate=-10..25@0.5,flip_h=0.5,border=constant")),
+    Recipe("net", Probe(("a",), 0.5, (0, 1, 2)), Policy.parse("light").without("flip_h")),
 ]
 
 

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from handful.data.coco import read_coco
+from handful.tasks import check_boxes as checking
 from handful.tasks.audit_boxes import audit_boxes
 from handful.tasks.augmenting.source import read_source
 from handful.tasks.check_boxes import check_boxes
@@ -101,6 +102,18 @@ def test_a_class_without_boxes_has_no_share_and_is_found(tmp_path):
     (finding,) = result["findings"]
     assert (finding["kind"], finding["names"]) == ("small-class", ("unicorn",))
     assert finding["message"] == "fewer than 10 boxes to learn from: unicorn"
+
+
+def test_nine_boxes_are_few_and_ten_are_not(tmp_path):
+    images = [[(1, 5, 30, 20, 20), (2, 75, 30, 20, 20)]] * 9 + [[(1, 5, 30, 20, 20)]]
+    (finding,) = audit_boxes(read_source(write_coco_folder(tmp_path / "data", {"train": images})))
+    assert finding.names == ("dog",)
+
+
+def test_of_very_many_boxes_only_some_images_are_drawn(folder, monkeypatch):
+    monkeypatch.setattr(checking, "MOST_BOXES", 5)
+    result = check_boxes(read_source(folder))
+    assert (result["n_boxes"], result["n_drawn_images"], result["lost"]["n"]) == (24, 3, 6)
 
 
 def test_a_folder_without_any_box_is_checked_too(tmp_path):

@@ -85,10 +85,6 @@ class Draw:
             pixels: RGB, uint8 or uint16, shape (height, width, 3).
             mean, std: Of each channel, in the pixels' own units (0 to 255, say).
         """
-        warped = self.warp.image(pixels)
-        if not self.effects:
-            return self.recolour.chw(warped, mean, std)
-        changed = self.recolour.image(warped)
-        for effect in self.effects:
-            changed = effect(changed)
-        return Recolour().chw(changed, mean, std)
+        if self.effects:
+            return Recolour().chw(self.image(pixels), mean, std)
+        return self.recolour.chw(self.warp.image(pixels), mean, std)

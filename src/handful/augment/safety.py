@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from handful.augment.draw import Draw
+from handful.augment.geometry import rotate
+from handful.augment.operation import Operation
 from handful.augment.policy import Policy
+from handful.augment.trivial import trivial
 
 SIDES = {
     *("left", "right", "clockwise", "anticlockwise", "counterclockwise", "port", "starboard"),
@@ -49,24 +53,24 @@ def safe_policy(
         >>> print(policy, "|", *notes)
         rotate=10 | flip_h is left out: class names tell left from right (left, right)
     """
+    sides, heights, colours = (_named(classes, words) for words in (SIDES, HEIGHTS, COLOURS))
     notes = []
     for operation in policy.operations:
         kind = operation.kind
-        sides, heights, colours = (_named(classes, words) for words in (SIDES, HEIGHTS, COLOURS))
-        far = kind.name == "rotate" and max(abs(operation.low), abs(operation.high)) > FAR_TURNED
         if kind.mirrors and sides:
-            policy = policy.without(kind.name)
-            notes.append(f"{kind.name} is left out: class names tell left from right ({sides})")
+            why = f"class names tell left from right ({sides})"
         elif kind.overturns and heights:
-            policy = policy.without(kind.name)
-            notes.append(f"{kind.name} is left out: class names tell up from down ({heights})")
+            why = f"class names tell up from down ({heights})"
         elif kind.mirrors and keypoint_pairs is None:
-            policy = policy.without(kind.name)
-            notes.append(f"{kind.name} is left out: which keypoints are left and right is not known")
-        elif far and (sides or heights):
-            notes.append(f"{operation} turns far, and class names tell directions ({sides or heights})")
-        elif kind.recolours and colours:
-            notes.append(f"{kind.name} changes colours, and class names are about colour ({colours})")
+            why = "which keypoints are left and right is not known"
+        else:
+            if _turns_far(operation) and (sides or heights):
+                notes.append(f"{operation} turns far, and class names tell directions ({sides or heights})")
+            if kind.recolours and colours:
+                notes.append(f"{kind.name} changes colours, and class names are about colour ({colours})")
+            continue
+        policy = policy.without(kind.name)
+        notes.append(f"{kind.name} is left out: {why}")
     return policy, tuple(notes)
 
 
@@ -78,6 +82,13 @@ def may_mirror(classes: Sequence[str]) -> bool:
         (True, False)
     """
     return not _named(classes, SIDES)
+
+
+def _turns_far(operation: Operation[Draw]) -> bool:
+    """Whether it may: `trivial` does, which has `rotate` at its widest among its choices."""
+    return operation.kind is trivial or (
+        operation.kind is rotate and max(abs(operation.low), abs(operation.high)) > FAR_TURNED
+    )
 
 
 def _named(classes: Sequence[str], words: set[str]) -> str:

@@ -15,7 +15,7 @@ from handful.augment.matrices import Points
 from handful.augment.warp import Warp
 from handful.core.errors import DataError, UsageError
 from handful.data.objects import Objects, Outline
-from handful.data.outlines import area
+from handful.data.outlines import area, clip, cut
 
 LEAST_VISIBLE = 0.25  # of an object's area, for its box to be kept
 N_EDGE_POINTS = 8  # on each edge of an outline where the warp bends straight lines
@@ -101,28 +101,6 @@ def moved_objects(
     )
 
 
-def clip(polygon: Points, width: float, height: float) -> Points:
-    """The part of a polygon, shape (n, 2), inside the picture; shape (0, 2) when there is none.
-
-    Source: Sutherland and Hodgman 1974, doi:10.1145/360767.360802.
-    """
-    for axis, limit in ((0, width), (1, height)):
-        polygon = cut(polygon, polygon[:, axis])
-        polygon = cut(polygon, limit - polygon[:, axis])
-        polygon[:, axis] = polygon[:, axis].clip(0, limit)  # what rounding left outside
-    return polygon
-
-
-def cut(polygon: Points, depth: npt.NDArray[np.floating]) -> Points:
-    """The part of a polygon, shape (n, 2), where a linear function of it, given at its corners, is not negative."""
-    before, earlier = np.roll(depth, 1), np.roll(polygon, 1, axis=0)
-    inside, crosses = depth >= 0, (before < 0) != (depth < 0)
-    share = (before[crosses] / (before[crosses] - depth[crosses]))[:, None]
-    crossings = earlier[crosses] + share * (polygon[crosses] - earlier[crosses])
-    order = np.argsort(np.concatenate([2 * np.flatnonzero(crosses), 2 * np.flatnonzero(inside) + 1]))
-    return np.asarray(np.concatenate([crossings, polygon[inside]])[order])
-
-
 def _outline(objects: Objects, row: int) -> Outline:
     if objects.outlines and objects.outlines[row]:
         return objects.outlines[row]
@@ -174,7 +152,7 @@ def _bounds(parts: Sequence[_Part], warp: Warp) -> npt.NDArray[np.floating]:
 
 
 def _is_detour(point: Points, part: _Part, warp: Warp) -> bool:
-    if not np.isin(point, (0, *warp.target)).all():
+    if not ((point == 0) | (point == warp.target)).all():
         return False
     return bool(cv2.pointPolygonTest(part.whole.astype(np.float32), tuple(point), False) < 0)
 

@@ -47,8 +47,8 @@ def mixed_within_class(
     Source: Zhang et al. 2018, arXiv:1710.09412. Differs: within a class, so that every row has one target.
     """
     features = _checked(features, targets, categorical)
-    if not alpha > 0:
-        raise UsageError(f"alpha is {alpha}, expected more than 0", "mixed_within_class", f"usual is {ALPHA}")
+    if not 0 < alpha < np.inf:
+        raise UsageError(f"alpha is {alpha}, expected a number above 0", "mixed_within_class", f"usual is {ALPHA}")
     if n_rows < 0:
         raise UsageError(f"n_rows is {n_rows}, expected 0 or more", "mixed_within_class")
     first = rng.integers(len(features), size=n_rows)
@@ -72,8 +72,8 @@ def jittered(features: Rows, amount: float, rng: np.random.Generator, categorica
         categorical: Columns that stay as they are.
     """
     features = _checked(features, None, categorical)
-    if not amount >= 0:
-        raise UsageError(f"the amount is {amount}, expected 0 or more", "jittered", "0.1, say")
+    if not 0 <= amount < np.inf:
+        raise UsageError(f"the amount is {amount}, expected a number from 0 on", "jittered", "0.1, say")
     spread = _spread(features)
     spread[list(categorical)] = 0
     return np.asarray(features + amount * spread * rng.standard_normal(features.shape), dtype=features.dtype)

@@ -21,7 +21,7 @@ from handful.core.errors import DataError
 from handful.data.keypoints import keypoint_names, pairs_by_name
 from handful.data.listing import part_named
 from handful.data.objects import Objects, Outline
-from handful.data.outlines import traced
+from handful.data.outlines import area, clip, traced
 
 MAX_BYTES = 512 * 2**20  # of one JSON file: all of COCO has 449 MiB
 MAX_PIXELS = 2**27  # as in handful.data.pixels, which would load OpenCV
@@ -278,7 +278,11 @@ class _Reader:
         if not shape:
             return ()
         if isinstance(shape, list):
-            return tuple(_polygon(polygon, where) for polygon in shape)
+            polygons = [_polygon(polygon, where) for polygon in shape]
+            seen = tuple(polygon for polygon in polygons if _is_seen(polygon, width, height))
+            if len(seen) < len(polygons):
+                self.notes["segmentations lost polygons without any area in their image"] += 1
+            return seen
         counts = shape.get("counts") if isinstance(shape, dict) else None
         if not isinstance(counts, list | str):
             raise DataError("the segmentation is neither polygons nor run lengths", where, "write it as COCO does")
@@ -322,3 +326,8 @@ def _polygon(values: Any, where: str) -> Floats:
         what = f"a polygon of {len(numbers)} numbers; expected x and y of at least 3 points"
         raise DataError(what, where, "correct the polygon or remove it")
     return numbers.reshape(-1, 2)
+
+
+def _is_seen(polygon: Floats, width: int, height: int) -> bool:
+    reaches_out = (polygon < 0).any() or (polygon > (width, height)).any()
+    return area(clip(polygon, width, height) if reaches_out else polygon) > 0

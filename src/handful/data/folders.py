@@ -141,4 +141,5 @@ def _refuse_boxes(folder: Path) -> None:
 
 
 def _boxes(folder: Path) -> DataError:
-    return DataError("object detection is not supported yet", str(folder), "supported is one class label per image")
+    remedy = "supported is one class label per image; augment and check read boxes too, from COCO's train.json"
+    return DataError("object detection is not supported yet", str(folder), remedy)

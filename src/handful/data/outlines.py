@@ -14,6 +14,28 @@ def area(polygon: Points) -> float:
     return float(abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2)
 
 
+def clip(polygon: Points, width: float, height: float) -> Points:
+    """The part of a polygon, shape (n, 2), inside the picture; shape (0, 2) when there is none.
+
+    Source: Sutherland and Hodgman 1974, doi:10.1145/360767.360802.
+    """
+    for axis, limit in ((0, width), (1, height)):
+        polygon = cut(polygon, polygon[:, axis])
+        polygon = cut(polygon, limit - polygon[:, axis])
+        polygon[:, axis] = polygon[:, axis].clip(0, limit)  # what rounding left outside
+    return polygon
+
+
+def cut(polygon: Points, depth: npt.NDArray[np.floating]) -> Points:
+    """The part of a polygon, shape (n, 2), where a linear function of it, given at its corners, is not negative."""
+    before, earlier = np.roll(depth, 1), np.roll(polygon, 1, axis=0)
+    inside, crosses = depth >= 0, (before < 0) != (depth < 0)
+    share = (before[crosses] / (before[crosses] - depth[crosses]))[:, None]
+    crossings = earlier[crosses] + share * (polygon[crosses] - earlier[crosses])
+    order = np.argsort(np.concatenate([2 * np.flatnonzero(crosses), 2 * np.flatnonzero(inside) + 1]))
+    return np.asarray(np.concatenate([crossings, polygon[inside]])[order])
+
+
 def traced(pixels: npt.NDArray[np.bool_]) -> Outline:
     """The outer border of each piece, along the edges of its pixels; inner corners are cut by half a pixel.
 

@@ -11,7 +11,7 @@ from handful.core.errors import ImageError
 from handful.core.progress import SILENT, Progress
 from handful.core.words import count
 from handful.data.audit import Finding, Severity
-from handful.tasks.augmenting.source import Example, Source, pixels_of
+from handful.tasks.augmenting.source import Example, Source, example_of, pixels_of
 from handful.tasks.augmenting.threads import one_image_each
 
 FEW = 10  # boxes of a class
@@ -50,9 +50,7 @@ def audit_boxes(source: Source, jobs: int | None = None, progress: Progress = SI
 
 def _all_seen(source: Source, jobs: int | None, progress: Progress) -> list[Seen]:
     images = [(split, image) for split in source.splits for image in split.images]
-    examples = [
-        Example(image.path, image.path.relative_to(source.folder).as_posix(), coco=image) for _, image in images
-    ]
+    examples = [example_of(image, source.folder) for _, image in images]
     seen = []
     with one_image_each(jobs) as pool, progress.track("reading images", len(images)) as advance:
         for (split, _), example, (content, problem) in zip(images, examples, pool.map(_look, examples), strict=True):

@@ -141,6 +141,7 @@ def test_grey_and_deep_images_give_rgba_bytes(by, dtype):
     cutout = cut_out(Scene(grey, scene.objects), 0, by)
     assert (cutout.image.dtype, cutout.image.shape[2]) == (np.uint8, 4)
     assert (cutout.image[..., 0] == cutout.image[..., 2]).all()
+    assert np.array_equal(cutout.image, cut_out(Scene(scene.image[..., 0], scene.objects), 0, by).image)
 
 
 def test_a_patch_is_the_rectangle():
@@ -183,7 +184,7 @@ def save(path, image, **how):
 def test_files_in_class_folders_are_read_and_trimmed(tmp_path):
     save(tmp_path / "cat" / "b2.png", rgba())
     save(tmp_path / "cat" / "b10.png", rgba(14))
-    save(tmp_path / "dog" / "a.png", rgba())
+    save(tmp_path / "dog" / "small" / "a.png", rgba())
     save(tmp_path / "leaf.png", rgba())
     (tmp_path / "README.md").write_text("not a cut-out")
     read = read_cutouts(tmp_path, ("cat", "cow", "dog"))

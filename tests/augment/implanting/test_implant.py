@@ -116,6 +116,7 @@ def test_what_two_implants_cover_together_counts():
     assert len(laid(two[:1], on).objects) == 1
     assert len(laid(two, on).objects) == 0
     assert len(laid([two[0], two[0]], on).objects) == 1  # the same place twice is covered once
+    assert len(laid([centred(block(40, 20, label=None), 25, 15)], on, least_visible=0).objects) == 0
 
 
 def test_an_outline_and_its_box_shrink_to_what_is_left():
@@ -136,6 +137,18 @@ def test_later_implants_cover_earlier_ones():
     assert (both.image[10:20, 10:14] == 150).all()
     assert np.bincount(both.mask.ravel()).tolist()[1:] == [40, 200]
     assert laid([low, high], scene(), least_visible=0.3).objects.labels.tolist() == [2]  # a fifth of the lower is left
+
+
+def test_the_outline_of_a_covered_implant_is_that_of_what_is_left():
+    low, high = centred(arrow(), 30, 20), centred(block(12, 30, label=None), 56, 20)
+    (outline,) = laid([low, high], scene()).objects.outlines
+    assert np.abs(np.concatenate(outline).min(axis=0) - (32, 22)).max() <= 1
+    assert np.concatenate(outline)[:, 0].max() == 56
+
+
+def test_an_implant_with_an_outline_leaves_the_others_without():
+    outlines = laid([centred(arrow(), 30, 20)], scene([[2, 2, 12, 12], [80, 50, 90, 60]])).objects.outlines
+    assert [len(outline) for outline in outlines] == [0, 0, 1]
 
 
 def test_an_implant_mostly_outside_has_no_box():
@@ -258,6 +271,8 @@ def test_draws_keep_to_their_ranges_and_fill_them():
     assert (np.abs(values[:, 1]) <= 30).all()
     assert np.ptp(values[:, 1]) > 55
     assert 0.4 < values[:, 2].mean() < 0.6
+    as_they_are = Implanting(50).draw([arrow()], WIDTH, HEIGHT, np.random.default_rng(0)).placements
+    assert not any(each.mirrored for each in as_they_are)
     spans = np.array([(each.corners.min(axis=0), each.corners.max(axis=0)) for each in drawn])
     sticks_out = np.maximum(-spans[:, 0], spans[:, 1] - (WIDTH, HEIGHT)) / (spans[:, 1] - spans[:, 0])
     assert 0.2 < sticks_out.max() <= 0.25 + 1e-9

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -76,10 +78,26 @@ def test_each_scene_fills_its_quarter():
             assert (part == level).all()
 
 
+def test_the_policy_happens_to_each_scene_by_itself():
+    bright = [replace(each, image=np.full_like(each.image, 100)) for each in scenes()]
+    together = mosaic(bright, CANVAS, np.random.default_rng(0), Policy.parse("brightness=0.5"), keypoint_pairs=())
+    corners = {int(together.image[y, x, 0]) for y in (0, -1) for x in (0, -1)}
+    assert len(corners) == 4
+    assert all(50 <= level <= 150 for level in corners)
+
+
 def test_proportions_are_kept():
     for draw in draw_mosaic(SIZES, CANVAS, np.random.default_rng(0)).draws:
         assert draw.warp.matrix[0, 0] == pytest.approx(draw.warp.matrix[1, 1])
         assert not draw.warp.matrix[[0, 1], [1, 0]].any()
+
+
+def test_scenes_are_up_to_half_as_large_again_as_it_takes_to_fill_their_quarter():
+    draws = [draw for seed in range(30) for draw in draw_mosaic(SIZES, CANVAS, np.random.default_rng(seed)).draws]
+    needed = [max(draw.width / draw.warp.source[0], draw.height / draw.warp.source[1]) for draw in draws]
+    zooms = np.array([draw.warp.matrix[0, 0] for draw in draws]) / needed
+    assert 1 <= zooms.min() < 1.1
+    assert 1.4 < zooms.max() <= 1.5
 
 
 def test_same_seed_same_bytes():

@@ -17,9 +17,10 @@ from handful.core.rng import stream
 from handful.data.coco import read_coco
 from handful.data.readers import read
 from handful.tasks.augmenting import data_set as augmenting
+from handful.tasks.augmenting import how
 from handful.tasks.augmenting.claim import FILE
 from handful.tasks.augmenting.data_set import Settings, augment_data, places_of_copies
-from handful.tasks.augmenting.how import Wish
+from handful.tasks.augmenting.how import Wish, copier_for
 from handful.tasks.augmenting.sheet import augment_sheet
 from handful.tasks.augmenting.source import part_of, pixels_of, read_source
 
@@ -134,6 +135,15 @@ def test_names_that_are_taken_are_left_alone(classes):
     assert len(flat) == len(set(flat))
 
 
+def test_a_name_by_which_another_image_is_looked_for_is_taken_too(coco):
+    (coco / "train").mkdir()
+    (coco / "images/2.png").rename(coco / "train/1-1.png")
+    write_json(coco, "train.json", ["1.png", "1-1.png"], [])
+    source = read_source(coco)
+    assert [example.place for example in source.examples] == ["images/1.png", "train/1-1.png"]
+    assert places_of_copies(source, 1) == [("images/1--1.png",), ("train/1-1-1.png",)]
+
+
 def test_sideways_photos_are_turned_upright_and_grey_stays_grey(classes, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # turn by 90 degrees
@@ -236,10 +246,19 @@ def test_a_folder_begun_in_another_way_is_refused(change, what, classes, tmp_pat
 def test_changed_data_and_other_versions_are_refused_too(classes, tmp_path, monkeypatch):
     augment(classes, tmp_path / "out")
     about = json.loads((tmp_path / "out" / FILE).read_text())
-    (tmp_path / "out" / FILE).write_text(json.dumps({**about, "versions": {**about["versions"], "numpy": "1.0"}}))
-    with pytest.raises(UsageError, match=r"the folder was begun with numpy 1.0, now it is"):
-        augment(classes, tmp_path / "out")
+    for versions, what in (
+        ({**about["versions"], "numpy": "1.0"}, "numpy 1.0, now it is"),
+        ({**about["versions"], "gone": "2"}, "gone 2, now it is None"),
+        (["numpy"], "handful None, now it is"),
+    ):
+        (tmp_path / "out" / FILE).write_text(json.dumps({**about, "versions": versions}))
+        with pytest.raises(UsageError, match=rf"the folder was begun with {what}"):
+            augment(classes, tmp_path / "out")
     (tmp_path / "out" / FILE).write_text(json.dumps(about))
+    (classes / "train/ape/1.png").rename(classes / "train/ape/01.png")
+    with pytest.raises(UsageError, match="begun with other data: files have changed since"):
+        augment(classes, tmp_path / "out")
+    (classes / "train/ape/01.png").rename(classes / "train/ape/1.png")
     shutil.copy(classes / "train/ape/0.png", classes / "train/bee/0.png")
     with pytest.raises(UsageError, match="begun with other data: files have changed since"):
         augment(classes, tmp_path / "out")
@@ -259,6 +278,9 @@ def test_a_damaged_record_of_how_it_was_made_is_an_error_and_an_empty_start_is_b
     (tmp_path / "out/train").mkdir(parents=True)
     (tmp_path / "out" / FILE).write_text("{half")
     with pytest.raises(DataError, match=r"not JSON: .*augment.json; remove the folder, or choose another --out"):
+        augment(classes, tmp_path / "out")
+    (tmp_path / "out" / FILE).write_text("[" * 200_000)
+    with pytest.raises(DataError, match=r"not JSON: .*augment.json"):
         augment(classes, tmp_path / "out")
     (tmp_path / "out/train").rmdir()
     augment(classes, tmp_path / "out")  # of a run that failed before its first picture nothing need be kept
@@ -411,6 +433,42 @@ def test_implants_are_cut_from_the_data_themselves_and_said(coco, tmp_path):
     result = augment(coco, tmp_path / "out", implant=2, n_copies=1)
     assert result["boxes"]["implanted"] > 0
     assert any(note.startswith("implanted from 6 cut-outs (disc 3, plate 3)") for note in result["notes"])
+
+
+def test_an_outline_too_thin_to_be_cut_out_is_no_cutout(coco, tmp_path):
+    hair = {"segmentation": [[20, 15, 40, 31, 40, 31.2, 20, 15.2]]}
+    square = {"segmentation": [[50, 30, 64, 30, 64, 44, 50, 44]]}
+    boxes = [(1, 1, 20, 15, 20, 16.2, hair), (1, 2, 50, 30, 14, 14, square)]
+    write_json(coco, "train.json", ["1.png"], boxes)
+    result = augment(coco, tmp_path / "out", implant=1, n_copies=1)
+    assert "implanted from 1 cut-outs (plate 1), got by outline 1" in result["notes"]
+
+
+def test_crowds_are_not_cut_out_and_objects_that_the_edge_cuts_come_last(coco, monkeypatch):
+    crowd = {"iscrowd": 1}
+    boxes = [(1, 1, 0, 0, 30, 20), (1, 2, 10, 10, 20, 20, crowd), (2, 1, 40, 30, 50, 30), (3, 1, 10, 10, 12, 12)]
+    write_json(coco, "train.json", ["1.png", "2.png", "3.png"], boxes)
+    monkeypatch.setattr(how, "MOST_CUTOUTS", 1)
+    for seed in range(4):
+        (cutout,) = copier_for(read_source(coco), Wish("none", seed, implant=1))[0].cutouts
+        assert cutout.label == 0
+        assert max(cutout.image.shape[:2]) < 20
+
+
+def test_which_objects_are_cut_out_is_drawn_by_the_seed(coco, monkeypatch):
+    monkeypatch.setattr(how, "MOST_CUTOUTS", 1)
+    for at in (1, 2, 3):
+        Image.new("RGB", (90, 60), (at, at, at)).save(coco / f"images/{at}.png")
+    source = read_source(coco)
+    drawn = {copier_for(source, Wish("none", seed, implant=1))[0].cutouts[0].image[0, 0, 0] for seed in range(9)}
+    assert len(drawn) > 1
+
+
+def test_implants_are_mirrored_only_where_left_and_right_are_the_same(coco):
+    wish = Wish("none", implant=1)
+    assert copier_for(read_source(coco), wish)[0].implanting.may_mirror
+    (coco / "train.json").write_text((coco / "train.json").read_text().replace('"plate"', '"left plate"'))
+    assert not copier_for(read_source(coco), wish)[0].implanting.may_mirror
 
 
 def test_implants_need_boxes_and_cutouts_need_implants(classes, coco, tmp_path):

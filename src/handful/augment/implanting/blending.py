@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from handful.augment.recolour import LUMA
+from handful.augment.recolour import FULL, LUMA
 from handful.core.errors import DataError
 
 Blend = Literal["alpha", "feather", "poisson"]
@@ -18,7 +18,6 @@ Layer = npt.NDArray[np.float32]
 BLENDS = ("alpha", "feather", "poisson")
 FADE = 0.05  # of the square root of a cut-out's area: how far inwards a feathered edge fades
 ERODED = 3  # pixels that OpenCV's Poisson blending takes off the rim by itself
-FULL = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 
 
 def blended(background: Array, layer: Layer, blend: Blend) -> Array:

@@ -9,12 +9,12 @@ import numpy as np
 from handful.augment.implanting.coverage import bounds, covered_by_box, covered_by_outline
 from handful.augment.implanting.placement import HALF, Alpha, Layer
 from handful.augment.matrices import Points
-from handful.augment.scene import clip
 from handful.data.objects import Objects
-from handful.data.outlines import traced
+from handful.data.outlines import clip, traced
 
 
 def implanted_object(layer: Layer, size: tuple[int, int], least_visible: float) -> Objects | None:
+    """An implant as the one object that it is; None when it has no label or too little of it is seen."""
     cutout, alpha = layer.placement.cutout, layer.rgba[..., 3]
     whole = cutout.image[..., 3].sum(dtype=np.float64) / 255 * layer.placement.scale**2
     if cutout.label is None or layer.visible < least_visible * whole:

@@ -82,8 +82,9 @@ def _check_same(out: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
                 f"the folder was begun with other {'data' if key == 'inputs' else 'cut-outs'}: files have changed since"
             )
         elif key == "versions":
-            name = next(name for name in value if before.get(key, {}).get(name) != value[name])
-            what = f"the folder was begun with {name} {before.get(key, {}).get(name)}, now it is {value[name]}"
+            then = before[key] if isinstance(before.get(key), dict) else {}
+            name = next(name for name in (*value, *then) if then.get(name) != value.get(name))
+            what = f"the folder was begun with {name} {then.get(name)}, now it is {value.get(name)}"
         else:
             what = f"the folder was begun with {key} {before.get(key)}, now it is {value}"
         raise UsageError(what, str(out), "choose another --out, or remove that folder")
@@ -92,7 +93,7 @@ def _check_same(out: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
 def _read(path: Path) -> dict[str, Any]:
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as failure:
+    except (ValueError, RecursionError) as failure:
         raise DataError(f"not JSON: {failure}", str(path), "remove the folder, or choose another --out") from failure
     if not isinstance(about, dict):
         raise DataError("not a JSON object", str(path), "remove the folder, or choose another --out")

@@ -19,6 +19,7 @@ from handful.core.words import count
 from handful.data.coco import CocoImage
 from handful.data.coco_writing import write_coco
 from handful.data.folders import files_below
+from handful.data.origins import read_origins
 from handful.data.pixels import Pixels
 from handful.tasks.augmenting.claim import check_out, claim, complete, digest
 from handful.tasks.augmenting.copier import Copier, Copy, encoded, place_of_copy, record_of
@@ -137,6 +138,8 @@ def augment_data(
 def _write_all(
     source: Source, out: Path, wish: Wish, settings: Settings, copier: Copier, progress: Progress
 ) -> list[Made]:
+    places = places_of_copies(source, settings.n_copies)
+    origins = _origins(source, places)
     train_file = [source.folder / source.splits[0].name] if source.splits else []
     with one_image_each(settings.jobs) as pool:
         others = [*source.beside, *source.papers]
@@ -151,20 +154,25 @@ def _write_all(
             "cutouts": wish.cutouts and digest(wish.cutouts, files_below(wish.cutouts), pool, progress),
         }
         claim(out, about)
-        made = _make_all(source, _Writer(source, out, settings, copier), pool, progress)
+        made = _make_all(_Writer(source, out, settings, copier), places, pool, progress)
         for _ in pool.map(partial(_copy, source.folder, out), others):
             pass
     if source.splits:
         images = [image for each in made for image in each.images]
         write_coco(source.splits[0], images, _with_folder(out / source.splits[0].name))
-    places = places_of_copies(source, settings.n_copies)
-    complete(out, {copy: each.place for each, copies in zip(source.examples, places, strict=True) for copy in copies})
+    complete(out, origins)
     return made
 
 
-def _make_all(source: Source, writer: _Writer, pool: Executor, progress: Progress) -> list[Made]:
-    places = places_of_copies(source, writer.settings.n_copies)
-    made = []
+def _origins(source: Source, places: Sequence[tuple[str, ...]]) -> dict[str, str]:
+    """For each copy its original; copies of copies, where the source is augmented itself, have the first one."""
+    before = read_origins(source.folder)
+    pairs = zip(source.examples, places, strict=True)
+    return before | {copy: before.get(each.place, each.place) for each, copies in pairs for copy in copies}
+
+
+def _make_all(writer: _Writer, places: Sequence[tuple[str, ...]], pool: Executor, progress: Progress) -> list[Made]:
+    source, made = writer.source, []
     with progress.track("augmenting", len(source.examples)) as advance:
         for example, each in zip(source.examples, pool.map(writer.make, source.examples, places), strict=True):
             if each.problem and writer.settings.strict:

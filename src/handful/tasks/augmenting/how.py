@@ -16,7 +16,7 @@ from handful.augment.implanting.implant import Implanting
 from handful.augment.policy import Policy
 from handful.augment.safety import may_mirror, safe_policy
 from handful.augment.scene import Scene
-from handful.core.errors import DataError, ImageError, UsageError
+from handful.core.errors import DataError, UsageError
 from handful.core.progress import SILENT, Progress
 from handful.core.rng import stream
 from handful.tasks.augmenting.copier import Copier
@@ -85,17 +85,20 @@ def _own(source: Source, seed: int, progress: Progress) -> list[Cutout]:
     cutouts: list[Cutout] = []
     with progress.track("cutting out objects", len(found)) as advance:
         for example, row in found:
-            try:
-                scene = Scene(pixels_of(example), example.objects)
-            except ImageError:
-                continue  # it is named where it would be copied
-            finally:
-                advance(1)
-            outlined = bool(example.objects.outlines and example.objects.outlines[row])
-            cutouts.append(cut_out(scene, row, "outline" if outlined else "grabcut"))
+            cutouts += _cut(example, row)
+            advance(1)
     if not cutouts:
         raise DataError("there is no object to cut out", str(source.folder), "give --cutouts, a folder of PNG files")
     return cutouts
+
+
+def _cut(example: Example, row: int) -> list[Cutout]:
+    """The object; none where the image cannot be read, or the outline is too thin to cover half of any pixel."""
+    outlined = bool(example.objects.outlines and example.objects.outlines[row])
+    try:
+        return [cut_out(Scene(pixels_of(example), example.objects), row, "outline" if outlined else "grabcut")]
+    except DataError:  # an unreadable image is named where it would be copied
+        return []
 
 
 def _spread(source: Source, seed: int) -> Iterator[Found]:
