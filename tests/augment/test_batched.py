@@ -298,3 +298,11 @@ def test_one_batch_has_one_size():
 def test_importing_it_does_not_import_torch():
     command = "import sys; import handful.augment.batched; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", command], check=True)
+
+
+def test_bytes_given_as_floats_are_noticed_and_white_can_be_said():
+    images = torch.rand(2, 3, 20, 20) * 200 + 50
+    draws = drawn("flips", np.random.default_rng(0), 2, (20, 20))
+    with pytest.raises(DataError, match=r"float images reach 2\d\d.*, and white is 1; .*; give full=255"):
+        augmented_batch(images, draws)
+    assert augmented_batch(images, draws, full=255).max() > 200

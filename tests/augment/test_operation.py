@@ -100,11 +100,11 @@ def test_a_probability_is_from_0_to_1(kind, probability):
 @pytest.mark.parametrize(
     ("amount", "written"),
     [
-        (9, "9"),
+        (9, "9, which stands for -9 to 9"),
         ((-9, 0), "-9..0"),
         ((3, 1), "3..1"),
         (float("nan"), "nan..nan"),
-        (float("inf"), "inf"),
+        (float("inf"), "inf, which stands for -inf to inf"),
         ((0, 8.1), "0..8.1"),
     ],
 )

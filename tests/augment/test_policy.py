@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from handful.augment.policy import BORDERS, NAMED, OPERATIONS, Policy
-from handful.core.errors import UsageError
+from handful.core.errors import DataError, UsageError
 
 RNG = np.random.default_rng
 IMAGE = RNG(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
@@ -70,7 +70,7 @@ def test_a_named_policy_is_a_policy_with_a_name(name):
 
 def test_a_policy_with_another_text_is_called_by_its_text():
     assert Policy.parse("rotate=7").name == "rotate=7"
-    assert Policy.parse("").name == "none"
+    assert Policy().name == "none"
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,6 @@ def test_a_policy_with_another_text_is_called_by_its_text():
         ("contrast=0.2@0.8", "contrast=0.2@0.8"),
         ("rotate", "rotate=15"),
         ("rotate,,scale,", "rotate=15,scale=0.2"),
-        (" , ,", ""),
         ("rotate=5,border=constant", "rotate=5,border=constant"),
         ("border=reflect,rotate=5", "rotate=5"),
         ("resized_crop=0.5..0.75", "resized_crop=0.5..0.75"),
@@ -121,11 +120,14 @@ def test_what_may_be_written_and_how_it_is_written_back(text, written):
         ("flip_h=0.2..0.4", "flip_h has the probability (0.2, 0.4), expected 0 to 1; policy"),
         (
             "rotate=200",
-            "rotate has the amount 200, expected -180 to 180 degrees, the lower one first; policy; usual is",
+            "rotate has the amount 200, which stands for -200 to 200, expected -180 to 180 degrees, the lower one",
         ),
         ("rotate=25..-10", "rotate has the amount 25..-10, expected -180 to 180 degrees, the lower one first; policy"),
         ("crop=0", "crop has the amount 0, expected 0.01 to 32766"),
-        ("resized_crop=1.5", "resized_crop has the amount 1.5, expected 0.01 to 1 of the area, the lower one first"),
+        (
+            "resized_crop=1.5",
+            "resized_crop has the amount 1.5, which stands for 1.5 to 1, expected 0.01 to 1 of the area",
+        ),
         ("rotate=5,border=wrap", "border=wrap is not known; policy; use one of reflect, replicate, constant"),
         ("border", "border= is not known; policy; use one of reflect, replicate, constant"),
     ],
@@ -245,3 +247,37 @@ def test_numbers_of_numpy_print_as_numbers():
     policy = Policy((OPERATIONS["rotate"](np.float32(15), np.float64(0.3)), OPERATIONS["flip_h"](True)))
     assert str(policy) == "rotate=15@0.3,flip_h=1.0"
     assert Policy.parse(str(policy)) == policy
+
+
+def test_nothing_is_written_none_and_an_empty_text_is_refused():
+    assert str(Policy()) == "none"
+    assert Policy.parse("none") == Policy()
+    for empty in ("", " ", ",", " , "):
+        with pytest.raises(UsageError, match="the policy is empty; policy; write none"):
+            Policy.parse(empty)
+
+
+def test_two_borders_are_refused():
+    with pytest.raises(UsageError, match="there are two borders, constant and replicate"):
+        Policy.parse("border=constant,border=replicate")
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [("photo.jpg", "an image is str"), (None, "an image is NoneType"), (np.zeros(5, np.uint8), "of shape \\(5,\\)")],
+)
+def test_what_is_no_image_is_refused(image, said):
+    with pytest.raises(DataError, match=said):
+        Policy.parse("light")(image, RNG(0))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, bool, np.int64])
+@pytest.mark.parametrize("name", ["none", "strong", "flips"])
+def test_pixels_of_another_type_are_refused(dtype, name):
+    with pytest.raises(DataError, match=f"pixels are of type {np.dtype(dtype)}, expected uint8 or uint16"):
+        Policy.parse(name)(np.zeros((8, 8, 3), dtype), RNG(0))
+
+
+def test_a_seed_is_no_generator():
+    with pytest.raises(UsageError, match="rng is 0, expected a generator"):
+        Policy.parse("light")(IMAGE, 0)

@@ -69,3 +69,17 @@ def test_colour_names_warn_of_what_changes_colours(text):
 
 def test_brightness_and_contrast_are_no_change_of_colour():
     assert safe("brightness=0.2,contrast=0.2,gamma=0.2", "red", "blue")[1] == ()
+
+
+@pytest.mark.parametrize("twins", [("hand_l", "hand_r"), ("L", "R"), ("leftturn", "rightturn")])
+def test_names_that_are_mirror_images_of_each_other_forbid_mirroring(twins):
+    policy, (note,) = safe("flip_h=0.5,rotate=5", *twins, "other")
+    assert policy == "rotate=5"
+    assert note == f"flip_h is left out: class names tell left from right ({twins[0]}, {twins[1]})"
+    assert may_mirror((twins[0], "other"))  # alone it may be anything
+
+
+def test_far_turns_are_said_of_twins_too():
+    assert safe("rotate=90", "hand_l", "hand_r")[1] == (
+        "rotate=90 turns far, and class names tell directions (hand_l, hand_r)",
+    )

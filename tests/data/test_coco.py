@@ -10,6 +10,7 @@ from handful.data import coco, pixels
 from handful.data.coco import CocoImage, is_coco, read_coco
 from handful.data.coco_writing import write_coco
 from handful.data.objects import Objects
+from handful.data.readers import read
 
 TRIANGLE = [10, 10, 30, 10, 10, 30]
 NAMES = ["nose", "left_eye", "right_eye"]
@@ -465,3 +466,16 @@ def test_unnamed_keypoints_come_in_threes(folder):
 
 def test_the_limit_on_pixels_is_that_of_images():
     assert coco.MAX_PIXELS == pixels.MAX_PIXELS
+
+
+def test_a_coco_folder_is_no_image_folder(tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "1.png").touch()
+    content = {
+        "images": [{"id": 1, "file_name": "1.png", "width": 8, "height": 8}],
+        "annotations": [],
+        "categories": [],
+    }
+    (tmp_path / "train.json").write_text(json.dumps(content))
+    with pytest.raises(DataError, match="object detection is not supported yet"):
+        read(tmp_path)

@@ -63,7 +63,7 @@ def augmented_batch(
     """
     import torch
 
-    _check(images, draws)
+    _check(images, draws, full)
     full = float(full) if images.is_floating_point() else 255.0
     middle, unit = np.zeros(3) if mean is None else np.array(mean), np.ones(3) if std is None else np.array(std)
     if images.dtype == torch.uint8 and images.device.type == "cpu":
@@ -99,7 +99,7 @@ def _augmented(images: Tensor, draws: Sequence[Draw], full: float, mean: Row, st
     return pixels.mul_(factor).sub_(_tensor(mean[:, None, None], pixels) * factor)
 
 
-def _check(images: Tensor, draws: Sequence[Draw]) -> None:
+def _check(images: Tensor, draws: Sequence[Draw], full: float) -> None:
     import torch
 
     if images.ndim != 4 or images.shape[1] != 3 or not (images.is_floating_point() or images.dtype == torch.uint8):
@@ -112,6 +112,9 @@ def _check(images: Tensor, draws: Sequence[Draw]) -> None:
     if other != size:
         what = f"a draw is for {other[0]} x {other[1]} pixels, the batch has {size[0]} x {size[1]}"
         raise DataError(what, "augmented_batch")
+    if images.is_floating_point() and images.numel() and float(images.detach()[..., ::16, ::16].max()) > 2 * full:
+        what = f"float images reach {float(images.detach().max()):g}, and white is {full:g}"
+        raise DataError(what, "augmented_batch", "give full=255, or divide the images by 255")
     targets = sorted({draw.warp.target for draw in draws})
     if len(targets) > 1:
         some = " and ".join(f"{width} x {height}" for width, height in targets[:2])

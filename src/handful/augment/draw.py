@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handful.augment.matrices import IDENTITY, Matrix
-from handful.augment.recolour import Curve, Recolour
+from handful.augment.recolour import Curve, Recolour, full_range
 from handful.augment.warp import Border, Warp
 
 Array = npt.NDArray[Any]
@@ -71,6 +71,7 @@ class Draw:
         Args:
             pixels: uint8 or uint16, shape (height, width) or (height, width, 1, 3 or 4).
         """
+        full_range(pixels)  # refuses other types before OpenCV does
         changed = self.recolour.image(self.warp.image(pixels))
         for effect in self.effects:
             changed = effect(changed)
@@ -87,4 +88,5 @@ class Draw:
         """
         if self.effects:
             return Recolour().chw(self.image(pixels), mean, std)
+        full_range(pixels)
         return self.recolour.chw(self.warp.image(pixels), mean, std)

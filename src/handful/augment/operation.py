@@ -127,11 +127,14 @@ class Operation(Generic[State]):
         name, limits = self.kind.name, self.kind.limits
         probability: Any = self.probability
         if not (isinstance(probability, Real) and 0 <= float(probability) <= 1):
-            raise UsageError(f"{name} has the probability {probability!r}, expected 0 to 1", "policy")
+            raise UsageError(f"{name} has the probability {probability!r}, expected 0 to 1", "policy", "write 0.5, say")
         object.__setattr__(self, "probability", float(probability))  # NumPy's numbers print in another way
         if self.kind.usual is not None and not limits[0] <= self.low <= self.high <= limits[1]:
+            single = ".." not in self._amount and self.low != self.high
+            meant = f", which stands for {self.low:g} to {self.high:g}" if single else ""
             expected = f"expected {limits[0]:g} to {limits[1]:g}{self.kind.unit}, the lower one first"
-            raise UsageError(f"{name} has the amount {self._amount}, {expected}", "policy", f"usual is {self.kind()}")
+            what = f"{name} has the amount {self._amount}{meant}, {expected}"
+            raise UsageError(what, "policy", f"usual is {self.kind()}")
 
     def __call__(self, so_far: State, rng: np.random.Generator) -> State:
         """It with this operation done, or, as the probability has it, as it was."""

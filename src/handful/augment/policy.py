@@ -14,7 +14,7 @@ from handful.augment.operation import Operation, parsed
 from handful.augment.operations import KINDS
 from handful.augment.trivial import trivial
 from handful.augment.warp import Border
-from handful.core.errors import UsageError
+from handful.core.errors import DataError, UsageError
 
 OPERATIONS = {kind.name: kind for kind in (*KINDS, trivial)}
 NAMED = {
@@ -60,6 +60,10 @@ class Policy:
 
     def __call__(self, pixels: npt.NDArray[Any], rng: np.random.Generator) -> npt.NDArray[Any]:
         """One augmented copy of an image, shape (height, width) or (height, width, channels)."""
+        if not isinstance(pixels, np.ndarray) or pixels.ndim < 2:
+            got = f"an array of shape {pixels.shape}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
+            expected = "expected an array (height, width) or (height, width, channels)"
+            raise DataError(f"an image is {got}, {expected}", "policy", "give np.asarray(image), say")
         height, width = pixels.shape[:2]
         return self.draw(rng, width, height).image(pixels)
 
@@ -71,6 +75,8 @@ class Policy:
             width, height: Of the image.
             out: Width and height of what comes out; what the operations make of it when None.
         """
+        if not isinstance(rng, np.random.Generator):
+            raise UsageError(f"rng is {rng!r}, expected a generator", "policy", "give np.random.default_rng(0), say")
         if width < 1 or height < 1:
             raise UsageError(f"an image of {width} x {height} pixels is empty", "policy", "leave it out")
         drawn = Draw.nothing(width, height, self.border)
@@ -85,8 +91,8 @@ class Policy:
     @property
     def name(self) -> str:
         """Its short name if it is a named one, else its text."""
-        for name, text in NAMED.items():
-            named = Policy.parse(text)
+        for name in NAMED:
+            named = Policy.parse(name)
             if self == named:
                 return name
             if self.operations and self == named.without("flip_h"):
@@ -98,7 +104,7 @@ class Policy:
 
     def __str__(self) -> str:
         border = () if self.border == "reflect" else (f"border={self.border}",)
-        return ",".join([*map(str, self.operations), *border])
+        return ",".join([*map(str, self.operations), *border]) or "none"
 
     @staticmethod
     def parse(text: str) -> Policy:
@@ -107,14 +113,18 @@ class Policy:
         Raises:
             UsageError: when something in it is not known or out of range; names the nearest that is known.
         """
-        text = NAMED.get(text.strip(), text)
-        parts = [each for part in text.split(",") for each in _meant(part.strip()).split(",") if each]
+        text = text.strip()
+        if not text.strip(" ,"):
+            raise UsageError("the policy is empty", "policy", "write none if nothing is to happen")
+        parts = [each for part in NAMED.get(text, text).split(",") for each in _meant(part.strip()).split(",") if each]
         borders = [part.partition("=")[2].strip() for part in parts if part.partition("=")[0].strip() == "border"]
         done = [part for part in parts if part.partition("=")[0].strip() != "border"]
         operations = tuple(parsed(part, OPERATIONS, (*NAMED, "border")) for part in done)
+        if len(set(borders)) > 1:
+            raise UsageError(f"there are two borders, {' and '.join(borders[:2])}", "policy", "leave one out")
         return Policy(operations, borders[-1] if borders else "reflect")  # type: ignore[arg-type]
 
 
 def _meant(part: str) -> str:
-    """A named policy among operations is its operations, unless an operation has that name."""
+    """A named policy is its operations; among others, an operation of the same name comes first."""
     return part if part in OPERATIONS else NAMED.get(part, part)

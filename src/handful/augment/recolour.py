@@ -61,7 +61,7 @@ class Recolour:
 
     def image(self, pixels: Array) -> Array:
         """The image in its new colours, of the same type and shape; a fourth channel (alpha) stays as it is."""
-        full = _full(pixels)
+        full = full_range(pixels)
         if not self.stages:
             return pixels
         alpha = pixels[..., 3:] if pixels.ndim == 3 and pixels.shape[2] == 4 else None
@@ -76,7 +76,7 @@ class Recolour:
         """The image in its new colours, normalised, shape (3, height, width)."""
         if pixels.ndim != 3 or pixels.shape[2] != 3:
             raise DataError(f"a network takes three colour channels, got an image of shape {pixels.shape}", "chw")
-        full, end = _full(pixels), self.stages[-1] if self.stages else None
+        full, end = full_range(pixels), self.stages[-1] if self.stages else None
         last = end if isinstance(end, np.ndarray) else np.eye(4)
         pixels = (Recolour(self.stages[:-1]) if last is end else self).image(pixels)
         lowest, factor = np.asarray(mean, dtype=np.float64), 1 / np.asarray(std, dtype=np.float64)
@@ -94,7 +94,8 @@ class Recolour:
         return planes
 
 
-def _full(pixels: Array) -> int:
+def full_range(pixels: Array) -> int:
+    """White, in the pixels' own units."""
     if pixels.dtype not in FULL:
         raise DataError(f"pixels are of type {pixels.dtype}, expected uint8 or uint16", "recolour")
     return FULL[pixels.dtype]

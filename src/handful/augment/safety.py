@@ -9,6 +9,7 @@ from handful.augment.geometry import rotate
 from handful.augment.operation import Operation
 from handful.augment.policy import Policy
 from handful.augment.trivial import trivial
+from handful.data.keypoints import mirrored_name
 
 SIDES = {
     *("left", "right", "clockwise", "anticlockwise", "counterclockwise", "port", "starboard"),
@@ -16,21 +17,8 @@ SIDES = {
 }
 HEIGHTS = {"up", "down", "top", "bottom", "upper", "lower", "upward", "downward", "oben", "unten", "haut", "bas"}
 COLOURS = {
-    *(
-        "red",
-        "green",
-        "blue",
-        "yellow",
-        "orange",
-        "purple",
-        "violet",
-        "pink",
-        "brown",
-        "black",
-        "white",
-        "grey",
-        "gray",
-    ),
+    *("red", "green", "blue", "yellow", "orange", "purple", "violet", "pink", "brown", "black", "white"),
+    *("grey", "gray"),
     *("rot", "gruen", "grün", "blau", "gelb", "schwarz", "weiss", "weiß", "rouge", "vert", "bleu", "jaune", "noir"),
     *("cyan", "magenta", "golden", "silver", "ripe", "unripe", "rojo", "verde", "azul", "amarillo", "negro", "blanco"),
 }
@@ -53,7 +41,7 @@ def safe_policy(
         >>> print(policy, "|", *notes)
         rotate=10 | flip_h is left out: class names tell left from right (left, right)
     """
-    sides, heights, colours = (_named(classes, words) for words in (SIDES, HEIGHTS, COLOURS))
+    sides, heights, colours = _sides(classes), _named(classes, HEIGHTS), _named(classes, COLOURS)
     notes = []
     for operation in policy.operations:
         kind = operation.kind
@@ -81,7 +69,14 @@ def may_mirror(classes: Sequence[str]) -> bool:
         >>> may_mirror(("cat", "dog")), may_mirror(("turn_left", "turn_right"))
         (True, False)
     """
-    return not _named(classes, SIDES)
+    return not _sides(classes)
+
+
+def _sides(classes: Sequence[str]) -> str:
+    """What tells left from right: words, or names that are each other's mirror image (`hand_l` and `hand_r`)."""
+    lower = {name.lower(): name for name in classes}
+    twins = [name for key, name in lower.items() if mirrored_name(key) != key and mirrored_name(key) in lower]
+    return _named(classes, SIDES) or ", ".join(twins)
 
 
 def _turns_far(operation: Operation[Draw]) -> bool:

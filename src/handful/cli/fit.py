@@ -71,6 +71,8 @@ def _check_supported(option: str, asked: str | None, supported: str) -> None:
 
 
 def _report(metrics: dict[str, Any], out: Path) -> None:
+    from handful.core.words import count
+
     findings = metrics["audit"]["findings"]
     for finding in findings:
         show(f"{finding['severity']}: {finding['message']}", indent=2)
@@ -91,6 +93,8 @@ def _report(metrics: dict[str, Any], out: Path) -> None:
         for line in table(_evidence(metrics["evidence"]), ("technique", "on", "gain, points", "verdict")):
             show(line)
         show()
+    if metrics.get("n_candidates_skipped"):
+        show(f"{count(metrics['n_candidates_skipped'], 'recipe')} not tried: the budget was spent", indent=2)
     for answer in (metrics["learning_curve"] or {}).get("answers", []):
         show(f"for {100 * answer['target']:.0f} %: {answer['say']}", indent=2)
     show()

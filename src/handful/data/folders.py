@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
 
 from handful.core.errors import DataError
+from handful.data.coco import is_coco
 from handful.data.listing import Listing, Part, Records, part_named
-from handful.data.origins import read_origins
+from handful.data.origins import all_origins, without_copies
 
 _IGNORED = (".*", "readme*", "license*", "licence*", "thumbs.db", "desktop.ini", "__macosx")
 _IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif")
@@ -57,22 +57,18 @@ def read_folder(folder: Path) -> Listing:
     parts: dict[Part, Records] = {"train": _by_class(top, classes)}
     for part in places.keys() - {"train", "unlabelled"}:
         parts[part] = _by_class(places[part], _folders(places[part]))
-    if origins := read_origins(folder):
-        parts = {part: _with_origins(records, origins, folder) for part, records in parts.items()}
+    n_listed = sum(len(records.inputs) for records in parts.values())
+    if origins := all_origins((folder, *places.values())):
+        parts = {part: without_copies(records, origins) for part, records in parts.items()}
+    n_copies = n_listed - sum(len(records.inputs) for records in parts.values())
     if "unlabelled" in places:
         parts["unlabelled"] = Records(list(files_below(places["unlabelled"])))
     beside = [] if top == folder else [entry for entry in _folders(folder) if entry not in places.values()]
     loose = [entry for entry in _files(top) if entry.suffix.lower() in _IMAGES]
     notes = [f"left out: the folder {entry}, which is no part of the data" for entry in beside]
     notes += [f"left out: {len(loose)} images beside the class folders in {top}"] if loose else []
-    notes += ["this data set is augmented: copies of one photo count as one example"] if origins else []
+    notes += [f"{n_copies} augmented copies are left aside: they are no new examples"] if n_copies else []
     return Listing(parts, places, tuple(notes))
-
-
-def _with_origins(records: Records, origins: dict[str, str], folder: Path) -> Records:
-    """Copies and their original are a group."""
-    names = [file.relative_to(folder).as_posix() for file in records.inputs]
-    return replace(records, groups=[origins.get(name, name) for name in names])
 
 
 def _visible(folder: Path) -> list[Path]:
@@ -136,7 +132,7 @@ def _refuse_boxes(folder: Path) -> None:
     for place in (folder, *(entry for entry in _folders(folder) if part_named(entry.name))):
         names = {entry.name.lower() for entry in _visible(place)}
         coco = any(fnmatch(name, pattern) for name in names for pattern in ("*coco*.json", "instances*.json"))
-        if coco or any(layout <= names for layout in _BOXES):
+        if coco or is_coco(place) or any(layout <= names for layout in _BOXES):
             raise _boxes(place)
 
 

@@ -39,13 +39,13 @@ def _names(category: Fields, path: Path) -> tuple[str, ...]:
 def pairs_by_name(names: Sequence[str]) -> tuple[tuple[int, int], ...] | None:
     """Left and right by name: `left_eye` and `right_eye`, `LeftEye` and `RightEye`, `eye.l` and `eye.r`."""
     rows = {name.lower(): row for row, name in enumerate(names)}
-    twins = [rows.get(_mirrored(name)) for name in rows]
+    twins = [rows.get(mirrored_name(name)) for name in rows]
     if len(rows) < len(names) or None in twins:
         return None
     pairs = tuple((row, twin) for row, twin in enumerate(twins) if twin is not None and row < twin)
     return pairs or (None if names else ())
 
 
-def _mirrored(name: str) -> str:
+def mirrored_name(name: str) -> str:
     other = {"left": "right", "right": "left", "l": "r", "r": "l"}
     return re.sub(r"left|right|(?<![a-z])[lr](?![a-z])", lambda found: other[found[0]], name)

@@ -152,7 +152,7 @@ def _setting(value: Any) -> str:
         return f"{len(value)} of them"
     if isinstance(value, list | tuple):
         return ", ".join(str(part) for part in value) or "none"
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    return f"{value:.3g}" if isinstance(value, float) else str(value).replace(",", ", ")  # a policy must break
 
 
 def mix_ups(confusion: Any, classes: Any, most: int = 10) -> list[tuple[str, str, int, int]]:

@@ -209,7 +209,7 @@ def _account(data: Prepared, learned: Learned, tested: Floats | None, settings: 
         "recipe": {
             **learned.recipe.to_json()["adapt"],
             "backbone": learned.recipe.backbone,
-            "augment": str(learned.recipe.augment) or "none",
+            "augment": str(learned.recipe.augment),
             "n_views": len(learned.recipe.adapt.views),
             "flip_at_test": len(learned.recipe.adapt.test_views) > 1,
             "description": learned.recipe.describe(),

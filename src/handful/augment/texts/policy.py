@@ -10,6 +10,7 @@ from handful.augment.operation import Operation, parsed
 from handful.augment.texts.typing_noise import typos, typos_azerty, typos_qwertz
 from handful.augment.texts.word_noise import blank, delete, insert, swap
 from handful.augment.texts.writing_noise import case, lower, punctuation
+from handful.core.errors import DataError, UsageError
 
 KINDS = (delete, swap, insert, blank, typos, typos_qwertz, typos_azerty, case, lower, punctuation)
 OPERATIONS = {kind.name: kind for kind in KINDS}
@@ -42,6 +43,8 @@ class TextPolicy:
 
     def __call__(self, text: str, rng: np.random.Generator) -> str:
         """One augmented copy of a text."""
+        if not isinstance(text, str):
+            raise DataError(f"a text is {text!r}, expected a str", "policy", "leave it out, or give an empty text")
         for operation in self.operations:
             text = operation(text, rng)
         return text
@@ -53,13 +56,13 @@ class TextPolicy:
     @property
     def name(self) -> str:
         """Its short name if it is a named one, else its text."""
-        return next((name for name, text in NAMED.items() if text == str(self)), str(self))
+        return next((name for name in NAMED if TextPolicy.parse(name) == self), str(self))
 
     def __repr__(self) -> str:
         return f"TextPolicy.parse({str(self)!r})"
 
     def __str__(self) -> str:
-        return ",".join(map(str, self.operations))
+        return ",".join(map(str, self.operations)) or "none"
 
     @staticmethod
     def parse(text: str) -> TextPolicy:
@@ -68,5 +71,8 @@ class TextPolicy:
         Raises:
             UsageError: when something in it is not known or out of range; names the nearest that is known.
         """
-        text = NAMED.get(text.strip(), text)
+        text = text.strip()
+        if not text.strip(" ,"):
+            raise UsageError("the policy is empty", "policy", "write none if nothing is to happen")
+        text = NAMED.get(text, text)
         return TextPolicy(tuple(parsed(part, OPERATIONS, NAMED) for part in text.split(",") if part.strip()))

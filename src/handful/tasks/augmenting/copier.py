@@ -158,14 +158,14 @@ def place_of_copy(place: str, dashes: str, number: int) -> str:
 
 
 def encoded(pixels: Pixels, suffix: str) -> bytes:
-    """The bytes of an image file; what is grey is written grey, which reads back as the same RGB.
+    """The bytes of an image file; what is grey is written grey.
 
     Args:
         pixels: RGB, shape (height, width, 3).
         suffix: Of the file, one of `QUALITY`.
     """
-    grey = (pixels == pixels[..., :1]).all()
-    bgr = np.ascontiguousarray(pixels[..., 0] if grey else pixels[..., ::-1])
+    grey = np.ptp(pixels, axis=2).max() <= 1  # recolouring grey rounds each channel for itself
+    bgr = np.ascontiguousarray(pixels[..., 1] if grey else pixels[..., ::-1])
     done, content = cv2.imencode(suffix.lower(), bgr, QUALITY[suffix.lower()])
     if not done:
         raise JobError(f"OpenCV cannot write {suffix} files", suffix, "convert the images to PNG")

@@ -153,6 +153,8 @@ def _write_all(
             "inputs": digest(source.folder, inputs, pool, progress),
             "cutouts": wish.cutouts and digest(wish.cutouts, files_below(wish.cutouts), pool, progress),
         }
+        if settings.strict:
+            _check_readable(source, pool, progress)
         claim(out, about)
         made = _make_all(_Writer(source, out, settings, copier), places, pool, progress)
         for _ in pool.map(partial(_copy, source.folder, out), others):
@@ -174,9 +176,7 @@ def _origins(source: Source, places: Sequence[tuple[str, ...]]) -> dict[str, str
 def _make_all(writer: _Writer, places: Sequence[tuple[str, ...]], pool: Executor, progress: Progress) -> list[Made]:
     source, made = writer.source, []
     with progress.track("augmenting", len(source.examples)) as advance:
-        for example, each in zip(source.examples, pool.map(writer.make, source.examples, places), strict=True):
-            if each.problem and writer.settings.strict:
-                raise ImageError(each.problem, str(example.path), "replace or remove it")
+        for each in pool.map(writer.make, source.examples, places):
             made.append(each)
             advance(1)
     if all(each.problem for each in made):
@@ -263,7 +263,24 @@ def _notes(source: Source, problems: Sequence[dict[str, str]]) -> Iterator[str]:
         yield f"left out: {count(len(problems), 'unreadable image')}: {few}{more}"
     if source.beside:
         yield "only the training part is augmented; all others are copied as they are"
-    yield "copies are no new examples: handful fit keeps each with its original, as augment.json tells it"
+    yield "copies are no new examples, and augment.json says which they are: keep each beside its original"
+
+
+def _check_readable(source: Source, pool: Executor, progress: Progress) -> None:
+    """Before anything is written: a folder that is begun is in the way of the next try."""
+    with progress.track("checking", len(source.examples)) as advance:
+        for example, problem in zip(source.examples, pool.map(_problem_of, source.examples), strict=True):
+            if problem:
+                raise ImageError(problem, str(example.path), "replace or remove it")
+            advance(1)
+
+
+def _problem_of(example: Example) -> str:
+    try:
+        pixels_of(example)
+    except ImageError as failure:
+        return failure.what
+    return ""
 
 
 def _copy(folder: Path, out: Path, path: Path) -> None:

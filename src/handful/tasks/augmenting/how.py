@@ -19,6 +19,7 @@ from handful.augment.scene import Scene
 from handful.core.errors import DataError, UsageError
 from handful.core.progress import SILENT, Progress
 from handful.core.rng import stream
+from handful.core.words import count
 from handful.tasks.augmenting.copier import Copier
 from handful.tasks.augmenting.source import Example, Source, pixels_of
 
@@ -133,4 +134,4 @@ def _told(cutouts: list[Cutout], classes: tuple[str, ...]) -> str:
     kinds = Counter("without a class" if cutout.label is None else classes[cutout.label] for cutout in cutouts)
     ways = Counter(cutout.by for cutout in cutouts)
     by_class, by_way = (", ".join(f"{name} {n}" for name, n in each.items()) for each in (kinds, ways))
-    return f"implanted from {len(cutouts)} cut-outs ({by_class}), got by {by_way}"
+    return f"implanted from {count(len(cutouts), 'cut-out')} ({by_class}), got by {by_way}"
