@@ -8,7 +8,6 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from handful.core.errors import DataError
-from handful.data.coco import is_coco
 from handful.data.listing import Listing, Part, Records, part_named
 from handful.data.origins import all_origins, without_copies
 
@@ -129,6 +128,8 @@ def _no_classes(folder: Path) -> DataError:
 
 
 def _refuse_boxes(folder: Path) -> None:
+    from handful.data.coco import is_coco  # here: predicting lists folders too, and never needs it
+
     for place in (folder, *(entry for entry in _folders(folder) if part_named(entry.name))):
         names = {entry.name.lower() for entry in _visible(place)}
         coco = any(fnmatch(name, pattern) for name in names for pattern in ("*coco*.json", "instances*.json"))
