@@ -1,0 +1,1 @@
+"""Training: one readable loop over an objective, and what belongs to it."""
