@@ -42,6 +42,11 @@ def check(
         _say_photos(result)
 
 
+def _drawn(result: dict[str, Any]) -> str:
+    drawn = result["n_drawn_images"]
+    return f"{drawn} images" if drawn == result["n"] else f"{drawn} images (at random, of {result['n']})"
+
+
 def _photos(data: Path, test: Path | None, policy: str | None, seed: int, jobs: int | None) -> dict[str, Any]:
     from handful.augment.policy import Policy
     from handful.augment.safety import safe_policy
@@ -87,9 +92,7 @@ def _say_boxes(result: dict[str, Any]) -> None:
     show()
     named = "" if "=" in result["policy"] else f"{result['policy']}: "
     show(f"policy {named}{result['operations'].replace(',', ', ') or 'nothing happens'}", indent=2)
-    show(
-        f"Boxes that it clips or loses, in {result['draws']} draws of each of {result['n_drawn_images']} images, in %:"
-    )
+    show(f"Boxes that it clips or loses, in {result['draws']} draws of each of {_drawn(result)}, in %:")
     show()
     for line in table(_rows(result), ("class", "boxes", "clipped", "lost")):
         show(line)

@@ -86,6 +86,12 @@ def coco(tmp_path):
     return folder
 
 
+def with_copies(out):
+    """An augmented data set as one that does not say so."""
+    (out / FILE).unlink()
+    return read_source(out)
+
+
 # What is written
 
 
@@ -338,7 +344,7 @@ def test_boxes_lie_on_what_they_are_drawn_around(coco, tmp_path):
     test, train = read_coco(tmp_path / "out")
     assert [len(split.images) for split in (test, train)] == [1, 21]
     n_boxes = 0
-    for example in read_source(tmp_path / "out").examples:
+    for example in with_copies(tmp_path / "out").examples:
         picture = pixels_of(example)
         for box, label in zip(example.objects.boxes, example.objects.labels, strict=True):
             assert np.abs(box - around(picture, INK[train.classes[label]])).max() < 1.6
@@ -366,7 +372,7 @@ def test_no_object_is_shown_again_without_a_box(coco, tmp_path):
     def n_unboxed(out, policy):
         augment(coco, out, policy, n_copies=6)
         unboxed = 0
-        for example in read_source(out).examples:
+        for example in with_copies(out).examples:
             picture = pixels_of(example).astype(int)
             ink = np.min([np.abs(picture - colour).sum(axis=2) for colour in INK.values()], axis=0) < 150
             for left, top, right, bottom in example.objects.boxes.round().astype(int):
@@ -503,3 +509,15 @@ def test_threads_of_opencv_are_what_they_were(classes, tmp_path):
     before = cv2.getNumThreads()
     augment(classes, tmp_path / "out")
     assert cv2.getNumThreads() == before
+
+
+def test_an_augmented_coco_folder_counts_its_originals_alone(coco, tmp_path):
+    augment(coco, tmp_path / "out", n_copies=2)
+    source, before = read_source(tmp_path / "out"), read_source(coco)
+    assert [example.place for example in source.examples] == [example.place for example in before.examples]
+    n = len(before.examples)
+    assert f"{2 * n} augmented copies are left aside: they are no new examples" in source.notes
+    again = augment(tmp_path / "out", tmp_path / "again", n_copies=2)
+    assert again["n"] == n
+    for path in (tmp_path / "out" / "images").iterdir():
+        assert (tmp_path / "again" / "images" / path.name).read_bytes() == path.read_bytes()

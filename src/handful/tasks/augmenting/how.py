@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import chain, islice, zip_longest
+from itertools import chain, groupby, islice, zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from handful.augment.implanting.implant import Implanting
 from handful.augment.policy import Policy
 from handful.augment.safety import may_mirror, safe_policy
 from handful.augment.scene import Scene
-from handful.core.errors import DataError, UsageError
+from handful.core.errors import DataError, ImageError, UsageError
 from handful.core.progress import SILENT, Progress
 from handful.core.rng import stream
 from handful.core.words import count
@@ -85,21 +86,27 @@ def _own(source: Source, seed: int, progress: Progress) -> list[Cutout]:
     found = sorted(islice(_spread(source, seed), MOST_CUTOUTS), key=lambda each: order[each[0].place])
     cutouts: list[Cutout] = []
     with progress.track("cutting out objects", len(found)) as advance:
-        for example, row in found:
-            cutouts += _cut(example, row)
-            advance(1)
+        for _, alike in groupby(found, key=lambda each: each[0].place):
+            examples, rows = zip(*alike, strict=True)
+            cutouts += _cut(examples[0], rows)
+            advance(len(rows))
     if not cutouts:
         raise DataError("there is no object to cut out", str(source.folder), "give --cutouts, a folder of PNG files")
     return cutouts
 
 
-def _cut(example: Example, row: int) -> list[Cutout]:
-    """The object; none where the image cannot be read, or the outline is too thin to cover half of any pixel."""
-    outlined = bool(example.objects.outlines and example.objects.outlines[row])
+def _cut(example: Example, rows: Sequence[int]) -> list[Cutout]:
+    """These objects of one image, without those whose outline is too thin to cover half of any pixel."""
     try:
-        return [cut_out(Scene(pixels_of(example), example.objects), row, "outline" if outlined else "grabcut")]
-    except DataError:  # an unreadable image is named where it would be copied
+        scene = Scene(pixels_of(example), example.objects)
+    except ImageError:  # it is named where it would be copied
         return []
+    cutouts = []
+    for row in rows:
+        outlined = bool(example.objects.outlines and example.objects.outlines[row])
+        with suppress(DataError):  # too thin
+            cutouts.append(cut_out(scene, row, "outline" if outlined else "grabcut"))
+    return cutouts
 
 
 def _spread(source: Source, seed: int) -> Iterator[Found]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
@@ -13,6 +13,7 @@ from handful.data.folders import files_below, read_folder
 from handful.data.labels import class_order
 from handful.data.listing import Part, part_named
 from handful.data.objects import Objects
+from handful.data.origins import all_origins
 from handful.data.pixels import Pixels, from_file
 
 WHOLE = 2**16  # a side that no image reaches, so that JPEGs are read at their full size
@@ -138,11 +139,21 @@ def _from_coco(folder: Path) -> Source:
         found = ", ".join(split.name for split in splits)
         raise DataError(f"{len(train)} files to learn from among {found}", str(folder), "name one of them train.json")
     rest = tuple(split for split in splits if split is not train[0])
-    examples = tuple(example_of(image, folder) for image in train[0].images)
+    originals = _without_copies(train[0].images, folder)
+    n_copies = len(train[0].images) - len(originals)
+    first = replace(train[0], images=originals)
+    examples = tuple(example_of(image, folder) for image in originals)
     others = [path for split in rest for path in (folder / split.name, *(image.path for image in split.images))]
     beside = tuple(dict.fromkeys(others))
     notes = tuple(note for split in splits for note in split.notes)
-    return Source(folder, train[0].classes, examples, beside, _papers(folder), (train[0], *rest), notes)
+    notes += (f"{n_copies} augmented copies are left aside: they are no new examples",) if n_copies else ()
+    return Source(folder, first.classes, examples, beside, _papers(folder), (first, *rest), notes)
+
+
+def _without_copies(images: tuple[CocoImage, ...], folder: Path) -> tuple[CocoImage, ...]:
+    """Without the copies whose original is among them."""
+    origins, there = all_origins((folder,)), {image.path for image in images}
+    return tuple(image for image in images if origins.get(image.path) not in there)
 
 
 def _papers(folder: Path) -> tuple[Path, ...]:
