@@ -10,9 +10,9 @@ from handful.nn.embedded import EfficientNetLite0Backbone
 from handful.nn.features import _torch_embedder, embedder
 
 
-@pytest.fixture(scope="module")
-def backbone():
-    return EfficientNetLite0Backbone()
+@pytest.fixture(scope="module", params=[224, 160])
+def backbone(request):
+    return EfficientNetLite0Backbone(request.param)
 
 
 def images(size, seed=0):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from handful.core.errors import UsageError
 from handful.nn.backbone import Backbone
-from handful.nn.embedded import EfficientNetLite0Backbone
+from handful.nn.embedded import NAME, EfficientNetLite0Backbone
 from handful.nn.huggingface import CONFIG, HuggingFaceBackbone
 
 
@@ -20,12 +20,15 @@ def backbone_named(name: str) -> Backbone:
     Example:
         >>> backbone_named("efficientnet-lite0").spec.size
         224
+        >>> backbone_named("efficientnet-lite0@160").spec.size
+        160
     """
-    if name == EfficientNetLite0Backbone.name:
-        return EfficientNetLite0Backbone()
+    own, at, size = name.partition("@")
+    if own == NAME and (not at or size.isdecimal()):
+        return EfficientNetLite0Backbone(int(size)) if at else EfficientNetLite0Backbone()
     if (Path(name) / CONFIG).is_file():
         return HuggingFaceBackbone(name)
-    known = f"write {EfficientNetLite0Backbone.name}, or the folder of a Hugging Face image model on this machine"
+    known = f"write {NAME}, {NAME}@160 for smaller pictures, or the folder of a Hugging Face image model on this machine"
     if Path(name).is_dir():
         raise UsageError(f"the folder {name!r} holds no backbone: it has no {CONFIG}", "--backbone", known)
     raise UsageError(f"there is no backbone {name!r}, and nothing is downloaded", "--backbone", known)

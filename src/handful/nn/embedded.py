@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from handful.core.errors import ModelError
+from handful.core.errors import ModelError, UsageError
 from handful.nn.backbone import Backbone, InputSpec, Layer
 from handful.nn.efficientnet_lite import layer_dims, write_features
 from handful.nn.graph import GraphWriter, floats, pixels_input
@@ -18,22 +18,33 @@ from handful.nn.graph_cache import cached_graph
 if TYPE_CHECKING:
     import torch
 
+NAME = "efficientnet-lite0"
+SIZES = (128, 160, 192, 224)  # halved five times without a rest, so that SAME padding is the same
 WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 GRAPH_VERSION = 2  # raise it when `write_features` or the preparation changes: cached graphs and features are then left
 
 
 class EfficientNetLite0Backbone(Backbone):
-    """EfficientNet-Lite0 at 224 px with five pooled depths.
+    """EfficientNet-Lite0 with five pooled depths.
 
     The graph is written once from the checked weights and cached; after that nothing here imports torch.
+
+    Args:
+        size: Of the pictures it is shown, one of `SIZES`. It was trained at 224; smaller is faster, and for objects
+            that fill a picture with little detail often better.
     """
 
-    name = "efficientnet-lite0"
     licence = "Apache-2.0 (EfficientNet-Lite0 weights, trained on ImageNet)"
-    spec = InputSpec(size=224, mean=(127.0,), std=(128.0,))
     layers = tuple(Layer(name, dim) for name, dim in layer_dims().items())
     last = ("head.mean",)
-    fingerprint = f"efficientnet-lite0-{WEIGHTS_SHA256[:12]}-v{GRAPH_VERSION}"
+
+    def __init__(self, size: int = 224) -> None:
+        if size not in SIZES:
+            sizes = ", ".join(map(str, SIZES))
+            raise UsageError(f"{NAME} takes no pictures of {size} pixels", "--backbone", f"use one of {sizes}")
+        self.name = NAME if size == SIZES[-1] else f"{NAME}@{size}"
+        self.spec = InputSpec(size, mean=(127.0,), std=(128.0,))
+        self.fingerprint = f"{self.name}-{WEIGHTS_SHA256[:12]}-v{GRAPH_VERSION}"
 
     @cached_property
     def graph_bytes(self) -> bytes:
