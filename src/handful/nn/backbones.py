@@ -28,7 +28,7 @@ def backbone_named(name: str) -> Backbone:
         return EfficientNetLite0Backbone(int(size)) if at else EfficientNetLite0Backbone()
     if (Path(name) / CONFIG).is_file():
         return HuggingFaceBackbone(name)
-    known = f"write {NAME}, {NAME}@160 for smaller pictures, or the folder of a Hugging Face image model on this machine"
+    known = f"write {NAME}, {NAME}@160 for smaller pictures, or the folder of a Hugging Face image model"
     if Path(name).is_dir():
         raise UsageError(f"the folder {name!r} holds no backbone: it has no {CONFIG}", "--backbone", known)
     raise UsageError(f"there is no backbone {name!r}, and nothing is downloaded", "--backbone", known)
