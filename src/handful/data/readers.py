@@ -58,7 +58,7 @@ def read(path: str | Path, *, test: str | Path | None = None, unlabelled: str | 
     labels = records.labels or []
     if not Path(path).is_dir():  # a folder per class is one class each, whatever its name
         check_one_class_each(labels, str(path))
-    train = _dataset(records, _classes(labels, str(path)), str(path))
+    train = _dataset(records, classes_of(labels, str(path)), str(path))
     tested = listing.parts.get("test") if test is None else _test_records(Path(test))
     pool = listing.parts.get("unlabelled") if unlabelled is None else _unlabelled_records(Path(unlabelled))
     return Splits(
@@ -126,7 +126,7 @@ def from_arrays(
         return Dataset(inputs, groups=grouped)
     names = _label_names(y, len(inputs))
     check_one_class_each(names, "y")
-    order = _classes(names, "y") if classes is None else tuple(classes)
+    order = classes_of(names, "y") if classes is None else tuple(classes)
     return Dataset(inputs, encode(names, order, "y"), order, grouped)
 
 
@@ -151,7 +151,12 @@ def _names_val(test: str | Path | None, listing: Listing) -> bool:
     return test is not None and "val" in listing.places and listing.places["val"].resolve() == Path(test).resolve()
 
 
-def _classes(names: Sequence[str], where: str) -> tuple[str, ...]:
+def classes_of(names: Sequence[str], where: str) -> tuple[str, ...]:
+    """The classes that labels name, in their order.
+
+    Raises:
+        DataError: when there is only one.
+    """
     classes = class_order(names)
     if len(classes) < 2:
         raise DataError(f"only one class: {classes[0]}", where, "add examples of a second class")

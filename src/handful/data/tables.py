@@ -1,21 +1,24 @@
-"""Tables of images: CSV, TSV, JSON lines and Parquet with the columns image, label, group and split."""
+"""Tables of examples: CSV, TSV, JSON lines and Parquet with the columns image (or text), label, group and split."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from handful.core.errors import DataError
 from handful.core.optional import require
+from handful.data.encoding import read_utf8
 from handful.data.labels import label_name
 from handful.data.listing import Listing, Part, Records, part_named
 
 _IMAGE, _LABEL, _GROUP, _SPLIT = ("image", "path", "file"), ("label", "target"), ("group",), ("split",)
+_MOST_CHARACTERS = 2**31 - 1  # of a cell: the standard library stops at 131,072, and a text may be a book
 
 _Row: TypeAlias = dict[str, Any]
 
@@ -29,34 +32,66 @@ def read_table(path: Path, *, labelled: bool = True) -> Listing:
     Raises:
         DataError: when the table cannot be read, or lacks columns, labels or files.
     """
-    read = _READERS.get(path.suffix.lower())
-    if read is None:
-        raise DataError("not a folder, nor a table that can be read", str(path), f"use a {', '.join(_READERS)} file")
-    table = _Table(path, read(path))
-    if not table.rows:
-        raise DataError("the table has no rows", str(path), "add one row per image")
-    numbers: dict[Part, list[int]] = {}
-    for number, part in enumerate(table.parts()):
-        numbers.setdefault(part, []).append(number)
+    table = _ImageTable(open_table(path, "image"))
+    numbers = table.table.rows_by_part()
     table.check_files()
     return Listing(
         {part: table.records(rows, labelled=labelled and part != "unlabelled") for part, rows in numbers.items()}, {}
     )
 
 
+def open_table(path: Path, of: str) -> Table:
+    """Read a table, whatever its columns.
+
+    Args:
+        path: Its suffix says the format.
+        of: What a row is, in an error: "image".
+    Raises:
+        DataError: when it cannot be read, or has no rows.
+    """
+    read = _READERS.get(path.suffix.lower())
+    if read is None:
+        raise DataError("not a folder, nor a table that can be read", str(path), f"use a {', '.join(_READERS)} file")
+    table = Table(path, read(path))
+    if not table.rows:
+        raise DataError("the table has no rows", str(path), f"add one row per {of}")
+    return table
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file's suffix is one of a table."""
+    return path.suffix.lower() in _READERS
+
+
 @dataclass(frozen=True)
-class _Table:
+class Table:
+    """Rows of named cells, and where they come from."""
+
     path: Path
     rows: list[_Row]
 
-    def column(self, names: Sequence[str]) -> list[str] | None:
-        """The cells of the first column of these names, as text; None when there is no such column."""
+    def cells(self, names: Sequence[str]) -> list[Any] | None:
+        """The first column of these names as it is; None when there is no such column."""
         found = {key.strip().lower(): key for row in self.rows for key in row}
         key = next((found[name] for name in names if name in found), None)
-        return None if key is None else [label_name(row.get(key)) for row in self.rows]
+        return None if key is None else [row.get(key) for row in self.rows]
+
+    def column(self, names: Sequence[str]) -> list[str] | None:
+        """The same as names: stripped text, empty where there is nothing."""
+        cells = self.cells(names)
+        return None if cells is None else [label_name(cell) for cell in cells]
 
     def needed(self, names: Sequence[str]) -> list[str]:
-        cells = self.column(names)
+        """A column of names without which there is nothing to do.
+
+        Raises:
+            DataError: listing the columns that there are.
+        """
+        return [label_name(cell) for cell in self.needed_cells(names)]
+
+    def needed_cells(self, names: Sequence[str]) -> list[Any]:
+        """Such a column as it is."""
+        cells = self.cells(names)
         if cells is None:
             found = ", ".join(dict.fromkeys(key for row in self.rows for key in row))
             what = f"there is no column {names[0]!r}; found the columns {found}"
@@ -73,28 +108,25 @@ class _Table:
             raise DataError(f"unknown split {cells[row]!r}", where, "use train, val, test or unlabelled")
         return [part for part in parts if part is not None]
 
-    def files(self) -> list[Path]:
-        return [self.path.parent / cell for cell in self.needed(_IMAGE)]
+    def rows_by_part(self) -> dict[Part, list[int]]:
+        """The numbers of the rows of each part."""
+        numbers: dict[Part, list[int]] = {}
+        for number, part in enumerate(self.parts()):
+            numbers.setdefault(part, []).append(number)
+        return numbers
 
-    def check_files(self) -> None:
-        self.check_filled(self.needed(_IMAGE), range(len(self.rows)), "image")
-        missing = [(row, file) for row, file in enumerate(self.files()) if not file.exists()]
-        if missing:
-            row, file = missing[0]
-            what = f"{len(missing)} of {len(self.rows)} image files are missing, the first in row {row + 1}: {file}"
-            raise DataError(what, str(self.path), f"paths are relative to {self.path.parent}")
+    def labels_and_groups(self, rows: Sequence[int]) -> tuple[list[str], list[str] | None]:
+        """The labels of these rows, and their groups where there is such a column.
 
-    def records(self, rows: Sequence[int], *, labelled: bool) -> Records:
-        files = self.files()
-        inputs = [files[row] for row in rows]
-        if not labelled:
-            return Records(inputs)
+        Raises:
+            DataError: naming the rows that have none.
+        """
         labels = self.needed(_LABEL)
         self.check_filled(labels, rows, "label")
         groups = self.column(_GROUP)
         if groups:
             self.check_filled(groups, rows, "group")
-        return Records(inputs, [labels[row] for row in rows], [groups[row] for row in rows] if groups else None)
+        return [labels[row] for row in rows], [groups[row] for row in rows] if groups else None
 
     def check_filled(self, cells: Sequence[str], rows: Sequence[int], what: str) -> None:
         empty = [str(row + 1) for row in rows if not cells[row]]
@@ -103,21 +135,45 @@ class _Table:
             raise DataError(f"{len(empty)} rows have no {what}: rows {listed}", str(self.path), "fill or remove them")
 
 
-def _text(path: Path) -> str:
+@dataclass(frozen=True)
+class _ImageTable:
+    table: Table
+
+    def files(self) -> list[Path]:
+        return [self.table.path.parent / cell for cell in self.table.needed(_IMAGE)]
+
+    def check_files(self) -> None:
+        n_rows = len(self.table.rows)
+        self.table.check_filled(self.table.needed(_IMAGE), range(n_rows), "image")
+        missing = [(row, file) for row, file in enumerate(self.files()) if not file.exists()]
+        if missing:
+            row, file = missing[0]
+            what = f"{len(missing)} of {n_rows} image files are missing, the first in row {row + 1}: {file}"
+            raise DataError(what, str(self.table.path), f"paths are relative to {self.table.path.parent}")
+
+    def records(self, rows: Sequence[int], *, labelled: bool) -> Records:
+        files = self.files()
+        inputs = [files[row] for row in rows]
+        return Records(inputs, *self.table.labels_and_groups(rows)) if labelled else Records(inputs)
+
+
+@contextmanager
+def _cells_of_any_length() -> Iterator[None]:
+    before = csv.field_size_limit(_MOST_CHARACTERS)
     try:
-        return path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as failure:
-        what = f"the table is not UTF-8 text (byte {failure.start})"
-        raise DataError(what, str(path), "save it as UTF-8") from failure
+        yield
+    finally:
+        csv.field_size_limit(before)
 
 
 def _read_csv(path: Path) -> list[_Row]:
-    text = _text(path)
+    text = read_utf8(path, "the table")
     header = text.partition("\n")[0]
     delimiter = max(",;\t", key=header.count)
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
-        rows = list(reader)
+        with _cells_of_any_length():
+            rows = list(reader)
     except csv.Error as failure:
         where = f"{path}, line {reader.line_num}"
         raise DataError(f"the table is malformed: {failure}", where, "check quotes and delimiters") from failure
@@ -130,7 +186,7 @@ def _read_csv(path: Path) -> list[_Row]:
 
 def _read_jsonl(path: Path) -> list[_Row]:
     rows = []
-    for number, line in enumerate(_text(path).splitlines(), start=1):
+    for number, line in enumerate(read_utf8(path, "the table").split("\n"), start=1):
         if not line.strip():
             continue
         try:
