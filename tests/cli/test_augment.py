@@ -5,44 +5,10 @@ import re
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
 from PIL import Image
-
-from handful.cli.main import run
-
-
-@dataclass
-class Said:
-    code: int
-    out: str
-    err: str
-
-    def error(self, *parts):
-        (line,) = self.err.splitlines()
-        assert re.match("error: " + ".*".join(map(re.escape, parts)), line), line
-        assert (self.code, self.out) == (2, "")
-
-    def json(self):
-        assert self.code == 0, self.err
-        assert self.out.count("\n") == 1
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def handful(tiny, monkeypatch, capfd):
-    """The command line in this process, with the tiny network."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["handful", *map(str, arguments)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as end:
-            run()
-        return Said(end.value.code, *capfd.readouterr())
-
-    return call
 
 
 @pytest.fixture

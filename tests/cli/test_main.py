@@ -11,7 +11,6 @@ import struct
 import subprocess
 import sys
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -24,50 +23,6 @@ from handful.tasks import fit_images as fitting
 
 QUICK = ("--budget", "2fits")
 HEAVY = {"torch", "transformers", "sklearn", "scipy", "pandas"}
-
-
-@dataclass
-class Said:
-    code: int
-    out: str
-    err: str
-
-    def error(self, *parts):
-        """One line on standard error that holds these parts in this order; exit code 2, silent standard output."""
-        *before, last = self.err.splitlines()
-        assert not any(line.startswith(("error", "Traceback")) for line in before)
-        assert re.fullmatch(r"error: [^;].*", last)
-        assert re.search(".*".join(map(re.escape, parts)), last), last
-        assert "; " in last
-        assert (self.code, self.out) == (2, "")
-
-    def json(self):
-        """The only object on the only line of standard output."""
-        assert self.code == 0, self.err
-        assert self.out.count("\n") == 1
-        assert self.out.endswith("\n")
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def handful(tiny, monkeypatch, capfd):
-    """The command line in this process, with the tiny network."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["handful", *map(str, arguments)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as end:
-            run()
-        return Said(end.value.code, *capfd.readouterr())
-
-    return call
-
-
-def really(*arguments, **settings):
-    """The command line in a process of its own."""
-    command = [sys.executable, "-m", "handful", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, **settings)
-    return Said(done.returncode, done.stdout, done.stderr)
 
 
 def contents(folder):
@@ -113,7 +68,7 @@ def test_compare_check_and_cache_print_an_object(handful, saved, photos, tmp_pat
     assert handful("cache", "--json").json().keys() == {"folder", "entries", "bytes", "limit", "cleared"}
 
 
-def test_standard_output_holds_the_object_alone_in_a_real_process_too(saved, photos):
+def test_standard_output_holds_the_object_alone_in_a_real_process_too(saved, photos, really):
     said = really("predict", saved, *sorted((photos / "test" / "red").glob("*.png")), "--json")
     assert len(said.json()["predictions"]) == 4
     assert said.err == ""
@@ -480,14 +435,14 @@ def test_ctrl_c_in_a_real_process_leaves_nothing_behind(write_photos, saved, tmp
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert "unlabelled" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
-        said = Said(process.wait(60), process.stdout.read(), process.stderr.read())
-    assert (said.code, said.out) == (1, "")
-    assert said.err.strip() == "error: interrupted; nothing was written"
+        code, out_text, err_text = process.wait(60), process.stdout.read(), process.stderr.read()
+    assert (code, out_text) == (1, "")
+    assert err_text.strip() == "error: interrupted; nothing was written"
     assert contents(out) == before
     assert [path.name for path in out.parent.iterdir()] == ["model"]
 
 
-def test_a_full_disk_in_a_real_process_is_one_line(saved, photos):
+def test_a_full_disk_in_a_real_process_is_one_line(saved, photos, really):
     if not Path("/dev/full").exists():
         pytest.skip("this system has no /dev/full")
     said = really("predict", saved, photos / "test" / "red", "--csv", "/dev/full")
@@ -533,6 +488,7 @@ def test_names_that_are_no_text_work(handful, few, tmp_path):
 def test_a_name_that_is_too_long_is_refused(handful, saved, photos, tmp_path):
     handful("predict", saved, "x" * 5000).error("no such file", "check the path")
     handful("fit", "x" * 5000, "--out", tmp_path / "model").error("no such file or folder", "check the path")
+    assert not (tmp_path / "model").exists()
 
 
 def test_linked_class_folders_are_read_and_left_alone(handful, few, tmp_path):

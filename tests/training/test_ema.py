@@ -43,17 +43,6 @@ def test_no_decay_is_the_last_weights():
     assert all(torch.equal(average, weights) for average, weights in zip(ema.average.values(), last, strict=True))
 
 
-def test_swapped_in_and_out_again():
-    module = net()
-    ema = Ema(module, 0.9)
-    last = walk(module, ema, 5)[-1]
-    with ema.swapped_in(module):
-        inside = [each.detach().clone() for each in module.parameters()]
-    assert all(torch.equal(a, b) for a, b in zip(inside, ema.average.values(), strict=True))
-    assert all(torch.equal(a, b) for a, b in zip(module.parameters(), last, strict=True))
-    assert not torch.equal(inside[0], last[0])
-
-
 def test_frozen_weights_and_buffers_stay_the_module_s():
     module = net()
     module[0].requires_grad_(False)

@@ -17,14 +17,6 @@ from handful.transfer.activations import cached_activations, measured_speed
 SIZE = 64  # the network's own 224 takes ten times as long and says no more
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def backbone():
     return EfficientNetLite0Backbone()

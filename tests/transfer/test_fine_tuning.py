@@ -27,14 +27,6 @@ TARGETS = np.arange(N) % 2
 ROWS = np.arange(N)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def backbone():
     """The embedded network at 32 pixels: a fiftieth of the work."""

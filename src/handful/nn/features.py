@@ -13,6 +13,7 @@ import numpy.typing as npt
 from handful.core.progress import SILENT, Progress
 from handful.data.cache import FeatureCache
 from handful.nn.backbone import Backbone, FeatureMatrix
+from handful.nn.kept_features import Rows, kept_features
 from handful.nn.onnx_runtime import open_session
 
 Pixels = npt.NDArray[np.uint8]
@@ -51,42 +52,17 @@ def frozen_features(
         Shape (n, n_views, dim), float16: rounded once, so that a cached feature equals a fresh one.
     """
     device, dim = chosen_device(device), sum(layer.dim for layer in backbone.layers)
-    features = np.empty((len(pixels), len(views), dim), dtype=np.float16)
-    keys = [[_key(backbone, device, view, image) for view in views] for image in _digests(pixels)] if cache else []
-    missing = []
-    for row in range(len(pixels)):
-        for at in range(len(views)):
-            kept = cache.get(keys[row][at], dim) if cache else None
-            if kept is None:
-                missing.append((row, at))
-            else:
-                features[row, at] = kept
-    if not missing:
-        return features
-    embed, writable = embedder(backbone, device), cache
-    with progress.track(f"computing features ({backbone.name})", len(missing)) as done:
+    keys = [_key(backbone, device, view, image) for image in _digests(pixels) for view in views]
+
+    def compute(missing: Rows) -> Iterator[tuple[Rows, npt.NDArray[np.float32]]]:
+        embed = embedder(backbone, device)
         for start in range(0, len(missing), BATCH_SIZE):
-            batch = missing[start : start + BATCH_SIZE]
-            computed = embed(np.stack([views[at](pixels[row]) for row, at in batch])).astype(np.float16)
-            for (row, at), vector in zip(batch, computed, strict=True):
-                features[row, at] = vector
-                if writable and not _keep(writable, keys[row][at], vector, progress):
-                    writable = None
-            done(len(batch))
-    if writable:
-        writable.trim()
-    return features
+            rows = missing[start : start + BATCH_SIZE]
+            seen = [views[at](pixels[row]) for row, at in zip(*np.divmod(rows, len(views)), strict=True)]
+            yield rows, embed(np.stack(seen))
 
-
-def _keep(cache: FeatureCache, key: str, vector: npt.NDArray[np.float16], progress: Progress) -> bool:
-    """Keep a vector; on a disk that is full or cannot be written say so, and return False."""
-    try:
-        cache.put(key, vector)
-    except OSError as failure:
-        reason = failure.strerror or str(failure)
-        progress.note(f"features are not kept for the next run: cannot write to {cache.folder} ({reason})")
-        return False
-    return True
+    kept = kept_features(keys, dim, compute, cache, f"computing features ({backbone.name})", progress)
+    return kept.reshape(len(pixels), len(views), dim)
 
 
 def embedder(backbone: Backbone, device: str = "auto") -> Embed:

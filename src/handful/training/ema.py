@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 from torch import Tensor, nn
 
@@ -39,16 +36,6 @@ class Ema:
         weights = _trained(module)
         for name, average in self.average.items():
             weights[name].copy_(average)
-
-    @contextmanager
-    def swapped_in(self, module: nn.Module) -> Iterator[None]:
-        """Inside, the module has the averaged weights; afterwards its own again."""
-        own = Ema(module, 0.0)
-        self.copy_to(module)
-        try:
-            yield
-        finally:
-            own.copy_to(module)
 
 
 def _trained(module: nn.Module) -> dict[str, Tensor]:

@@ -82,27 +82,18 @@ def train(
     kept = checkpoint if engine.number == 0 else None
     mixed = _has_bfloat16(device) if how.mixed_precision is None else how.mixed_precision
     gradients = Gradients(module, objective, fetch, engine, device, mixed, seed, smallest, run.parts, progress)
-    trained = [weights for group in optimizer.param_groups for weights in group["params"]]
 
     own_draws = torch.random.fork_rng([device] if device.type == "cuda" else [])
     with own_draws, LossBar(progress if engine.number == 0 else SILENT, n_steps - run.step) as bar:
         for step, (epoch, rows) in zip(range(run.step, n_steps), batches.after(run.step), strict=False):
             started = time.perf_counter()
-            rate = how.rate(step, n_steps)
-            for group in optimizer.param_groups:
-                group["lr"] = rate * group["share"]
-            terms = gradients.of(rows, step)
-            length = nn.utils.clip_grad_norm_(trained, how.clip_norm or math.inf)
-            found = {name: float(term) for name, term in terms.items()}
-            _check_finite(found["loss"], float(length), step + 1, n_steps, rate)
-            optimizer.step()
-            optimizer.zero_grad()
+            found = _one_step(gradients, optimizer, how, step, n_steps, rows)
             if ema is not None:
                 ema.update(module, step + 1)
             if learns:
                 _average_buffers(module, engine)
-            times = {"learning_rate": rate, "seconds": time.perf_counter() - started}
-            run.history.append({"step": step + 1, "epoch": epoch + 1, **found, **times})
+            seconds = time.perf_counter() - started
+            run.history.append({"step": step + 1, "epoch": epoch + 1, **found, "seconds": seconds})
             run.step, run.parts = step + 1, gradients.parts
             if kept is not None and (run.step % kept.every == 0 or run.step == n_steps):
                 kept.save(run)
@@ -111,6 +102,22 @@ def train(
         ema.copy_to(module)
     module.eval()
     return run.history
+
+
+def _one_step(
+    gradients: Gradients, optimizer: torch.optim.Optimizer, how: Training, step: int, n_steps: int, rows: Rows
+) -> dict[str, float]:
+    """Gradients of one batch, and the update; the objective's terms and the learning rate."""
+    rate = how.rate(step, n_steps)
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["share"]
+    found = {name: float(term) for name, term in gradients.of(rows, step).items()}
+    trained = [weights for group in optimizer.param_groups for weights in group["params"]]
+    length = nn.utils.clip_grad_norm_(trained, how.clip_norm or math.inf)
+    _check_finite(found["loss"], float(length), step + 1, n_steps, rate)
+    optimizer.step()
+    optimizer.zero_grad()
+    return {**found, "learning_rate": rate}
 
 
 def _training_mode(module: nn.Module, how: Training) -> None:
