@@ -69,10 +69,10 @@ def arguments(about: str) -> argparse.ArgumentParser:
     return parser
 
 
-def data_folder(args: argparse.Namespace, needed: list[str]) -> Path:
-    """The folder of unpacked data sets; where there is none the benchmark says so and ends well."""
+def data_folder(args: argparse.Namespace, needed: list[str], holding: str = "train") -> Path:
+    """The folder of unpacked data sets, each `holding` its training part; where there is none the benchmark says so."""
     root = os.environ.get(VARIABLE)
-    missing = [name for name in needed if not (Path(root or "") / name / "train").is_dir()]
+    missing = [name for name in needed if not (Path(root or "") / name / holding).exists()]
     if root and not missing:
         return Path(root)
     reason = f"{VARIABLE} has no {', '.join(missing)}" if root else f"{VARIABLE} is not set"

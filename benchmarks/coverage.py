@@ -3,8 +3,9 @@
     HANDFUL_DATA=DIR python benchmarks/coverage.py [--sets A,B] [--draws 40] [--conformal-draws 200] [--plot FILE.svg]
 
 Draws training sets of 10, 20 and 40 photos of each class (in turn) out of the training part of a data set, does on each
-what `fit` does, and scores the model on the rest: train and test come from one distribution. The official test sets,
-some of them shifted, stand beside it. Frozen features are computed once (and cached); draws run side by side.
+what `fit --recipe probe` does, and scores the model on the rest: train and test come from one distribution. The
+official test sets, some of them shifted, stand beside it. Frozen features are computed once (and cached); draws run
+side by side.
 
 The truth itself is measured on 600 to 1,400 photos, which makes the share of intervals that hold it a little smaller
 than it is.
@@ -21,22 +22,23 @@ import numpy as np
 from common import Figures, Table, arguments, data_folder, figure, k_shot, report, say
 from joblib import Parallel, delayed
 
-from handful.augment.views import MOST_VIEWS
+from handful.augment.views import MOST_VIEWS, View
 from handful.bundle.model import UNFAMILIAR
 from handful.data.cache import FeatureCache
 from handful.data.dataset import Dataset
 from handful.data.images import decode_all
 from handful.evaluate.conformal import p_value, prediction_sets, threshold
 from handful.evaluate.intervals import wilson
+from handful.evaluate.metric import ACCURACY
 from handful.evaluate.metrics import balanced_accuracy
 from handful.evaluate.unfamiliar import leave_out_distances, nearest_distance
+from handful.nn.backbone import Backbone
 from handful.nn.backbones import backbone_named
 from handful.nn.features import frozen_features
 from handful.recipe.budget import Budget
 from handful.recipe.candidates import candidates, n_views_worth, policies_tried, views_tried
-from handful.recipe.selection import Problem
-from handful.tasks.assemble import embedding
-from handful.tasks.learn import learn
+from handful.tasks.learn import Learned, learn
+from handful.transfer.technique import Examples, Problem
 
 SETS = ("sign_digits", "cifar10", "pneumoniamnist")
 MOST = 1500  # photos of a training set, drawn at random
@@ -46,12 +48,12 @@ BACKBONE = "efficientnet-lite0"
 
 @dataclass(frozen=True)
 class Population:
-    """Everything that draws are made from, as features of all views, and the official test set."""
+    """Everything that draws are made from, and the official test set; examples are nothing but their features."""
 
     name: str
     classes: tuple[str, ...]
     problem: Problem
-    test: np.ndarray  # features of the two views that a prediction may need
+    test: Examples
     test_targets: np.ndarray
 
 
@@ -61,35 +63,37 @@ def population(folder: Path) -> Population:
     rows = np.sort(np.random.default_rng(0).permutation(len(everything.train))[:MOST])
     policies, _ = policies_tried("auto", everything.classes)
     views = views_tried(policies, MOST_VIEWS)
-
-    def embedded(photos: list[tuple[Path, int]], n_views: int) -> np.ndarray:
-        pixels = decode_all(Dataset([file for file, _ in photos]), backbone.spec.size).pixels
-        return frozen_features(backbone, pixels, views[:n_views], FeatureCache())
-
     train = [everything.train[row] for row in rows]
     targets, test_targets = (np.array([index for _, index in photos]) for photos in (train, everything.test))
-    features = embedded(train, len(views))
+    examples, test = embedded(train, backbone, views), embedded(everything.test, backbone, views[:2])
     # a fresh backbone: the one that has embedded carries its graph, which every worker would be sent
-    problem = Problem(
-        features, targets, len(everything.classes), np.arange(len(train)), backbone_named(BACKBONE), views
-    )
-    return Population(folder.name, everything.classes, problem, embedded(everything.test, 2), test_targets)
+    backbones = {backbone.name: backbone_named(BACKBONE)}
+    problem = Problem(examples, targets, len(everything.classes), np.arange(len(train)), backbones, jobs=1)
+    return Population(folder.name, everything.classes, problem, test, test_targets)
+
+
+def embedded(photos: list[tuple[Path, int]], backbone: Backbone, views: tuple[View, ...]) -> Examples:
+    """Photos of which only the features of these views are kept: an example is its row number."""
+    pixels = decode_all(Dataset([file for file, _ in photos]), backbone.spec.size).pixels
+    found = frozen_features(backbone, pixels, views, FeatureCache())
+    numbers = [str(row) for row in range(len(photos))]
+    return Examples(numbers, lambda _, rows, asked: found[np.ix_(list(map(int, rows)), list(map(views.index, asked)))])
 
 
 def one_draw(people: Population, seed: int, per_class: int) -> dict[str, Any]:
-    """Fit on a draw as `fit` does; what it claimed, and what was true."""
+    """Fit on a draw as `fit --recipe probe` does; what it claimed, and what was true."""
     rng, whole = np.random.default_rng(seed), people.problem
     drawn = np.concatenate(
         [rng.permutation(np.flatnonzero(whole.targets == c))[:per_class] for c in range(whole.n_classes)]
     )
     rest = np.setdiff1d(np.arange(len(whole.targets)), drawn)
     policies, _ = policies_tried("auto", people.classes)
-    problem = replace(whole.take(drawn), units=np.arange(len(drawn)))
+    problem = replace(whole.take(drawn), units=np.arange(len(drawn)), seed=seed)
     tried = candidates(whole.backbone, [per_class] * whole.n_classes, policies, n_views_worth(len(drawn)))
-    learned = learn(problem, tried, people.classes, "accuracy", Budget(), seed)
+    learned = learn(problem, tried, people.classes, ACCURACY, Budget())
     claim = learned.sections["scores"]["balanced_accuracy"]
-    probabilities = learned.probabilities(problem, whole.features[rest])
-    on_test = learned.probabilities(problem, people.test)
+    others = whole.examples.take(rest)
+    probabilities, on_test = learned.probabilities(others), learned.probabilities(people.test)
     sets = prediction_sets(probabilities, threshold(learned.conformal, 0.9))
     known = wilson(claim["value"] * len(drawn), len(drawn))
     return {
@@ -104,14 +108,14 @@ def one_draw(people: Population, seed: int, per_class: int) -> dict[str, Any]:
         "relative_width": (claim["high"] - claim["low"]) / (known.high - known.low),
         "sets_cover": float(sets[np.arange(len(rest)), whole.targets[rest]].mean()),
         "set_size": float(sets.sum(axis=1).mean()),
-        "unfamiliar": false_alarms(problem, whole.features[rest]),
+        "unfamiliar": false_alarms(learned, problem, others),
         "recipe": learned.recipe.describe(),
     }
 
 
-def false_alarms(problem: Problem, features: np.ndarray) -> float:
+def false_alarms(learned: Learned, problem: Problem, others: Examples) -> float:
     """The share of photos of the same kind that the model would call unfamiliar."""
-    references, queries = (embedding(part, problem.backbone).astype(float) for part in (problem.features, features))
+    references, queries = (learned.fitted.embedding(some).astype(float) for some in (problem.examples, others))
     familiar = np.sort(leave_out_distances(references, problem.units))
     level = max(UNFAMILIAR, 1 / (len(familiar) + 1))
     return float((p_value(familiar, nearest_distance(queries, references)) <= level).mean())

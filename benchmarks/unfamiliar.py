@@ -19,7 +19,8 @@ from common import Figures, Table, arguments, data_folder, figure, k_shot, lay_o
 from handful.bundle.model import Model
 from handful.data.readers import read
 from handful.evaluate.intervals import wilson
-from handful.tasks.fit_images import Settings, fit_images
+from handful.tasks.fit_images import fit_images
+from handful.tasks.fitting import Settings
 
 SETS = ("sign_digits", "wbc", "fashion_mnist", "cifar10")
 OTHERS = ("grocery", *SETS, "pneumoniamnist")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from handful.data.dataset import Dataset
     from handful.recipe.recipe import Recipe
     from handful.tasks.image_classification import ImageClassifier, fit
+    from handful.tasks.text_classification import TextClassifier
     from handful.transfer.linear_probe import LinearProbe
 
 _WHERE = {
@@ -28,6 +29,7 @@ _WHERE = {
     "Predictions": "handful.bundle.model",
     "Recipe": "handful.recipe.recipe",
     "Scene": "handful.augment.scene",
+    "TextClassifier": "handful.tasks.text_classification",
     "augmented": "handful.augment.scene",
     "fit": "handful.tasks.image_classification",
     "load": "handful.bundle.model",
@@ -43,6 +45,7 @@ __all__ = [
     "Predictions",
     "Recipe",
     "Scene",
+    "TextClassifier",
     "augmented",
     "fit",
     "load",

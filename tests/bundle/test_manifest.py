@@ -1,5 +1,5 @@
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 
@@ -21,6 +21,10 @@ MANIFEST = Manifest(
 )
 
 
+OF_TEXTS = replace(MANIFEST, size=None, window=256, seen_texts=("00ff", "ff00"))
+WITH_COSTS = replace(MANIFEST, costs=((0.0, 1.0), (20.5, 0.0)))
+
+
 def one_line(caught):
     assert "\n" not in str(caught.value)
     return str(caught.value)
@@ -40,9 +44,10 @@ def altered(tmp_path):
     return read
 
 
-def test_what_was_written_comes_back_equal(tmp_path):
-    (tmp_path / "handful.json").write_bytes(MANIFEST.to_bytes())
-    assert read_manifest(tmp_path) == MANIFEST
+@pytest.mark.parametrize("manifest", [MANIFEST, OF_TEXTS, WITH_COSTS], ids=["images", "texts", "costs"])
+def test_what_was_written_comes_back_equal(manifest, tmp_path):
+    (tmp_path / "handful.json").write_bytes(manifest.to_bytes())
+    assert read_manifest(tmp_path) == manifest
     assert "Äpfel" in (tmp_path / "handful.json").read_text(encoding="utf-8")
 
 
@@ -65,6 +70,9 @@ WRONG = {
     "task": [3, None],
     "classes": ["ab", ["one"], ["a", 2], ["same", "same"], {"a": 1}],
     "size": ["32", 0, -1, 5000, 32.5, None, True],
+    "window": [256, 0, "16", True],  # beside a size
+    "seen_texts": [None, "00ff", [1]],
+    "costs": [[], [[0, 1]], [[0, -1], [1, 0]], [[0, "x"], [1, 0]], [[2, 1], [1, 0]], "none", 3],
     "conformal_scores": [[0.5, 0.1], ["a"], [float("nan")], [float("inf")], [10**400], [True], 0.5],
     "familiar_distances": [[0.5, 0.1], [None], [float("-inf")], [10**400]],
     "recipe": [[]],
@@ -81,6 +89,12 @@ def test_each_damaged_field_is_named(name, value, altered):
     with pytest.raises(ModelError, match=rf"handful.json has no usable '{name}'") as damaged:
         altered(**{name: value})
     one_line(damaged)
+
+
+@pytest.mark.parametrize("window", [0, 2, -1, 2**21, 16.0, "16", True])
+def test_a_window_of_no_use_is_named(window, altered):
+    with pytest.raises(ModelError, match=r"handful.json has no usable 'window'"):
+        altered(size=None, window=window)
 
 
 def test_a_newer_version_says_to_upgrade(altered):

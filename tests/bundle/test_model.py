@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file, save
 
+from handful.bundle.inputs import BATCH_SIZE, name_of
 from handful.bundle.manifest import Manifest, read_manifest
-from handful.bundle.model import BATCH_SIZE, UNFAMILIAR, load, name_of
+from handful.bundle.model import UNFAMILIAR, load
 from handful.core.errors import ImageError, ModelError, UsageError
 from handful.evaluate.unfamiliar import nearest_distance
 
@@ -96,8 +97,7 @@ def test_what_is_like_nothing_seen_is_flagged_and_what_was_learnt_from_is_not(mo
 
 
 def test_unfamiliarity_is_the_share_of_training_examples_as_far_from_their_neighbours(model, tests):
-    pixels = np.stack([np.asarray(Image.open(path)) for path in tests])
-    _, embedding = model.run(pixels)
+    embedding = np.concatenate([model.run(batch)[1] for batch in model.inputs.batches(tests)])
     distances = model.nearest(embedding)
     familiar = np.array(model.manifest.familiar_distances)
     by_loop = [(1 + sum(familiar >= distance)) / (len(familiar) + 1) for distance in distances]
@@ -218,7 +218,9 @@ def test_forged_weights_that_are_no_tensors_are_refused(model_folder):
         load(model_folder)
 
 
-@pytest.mark.parametrize("changes", [{"classes": ("blue", "green")}, {"size": 64}], ids=["classes", "size"])
+@pytest.mark.parametrize(
+    "changes", [{"classes": ("blue", "green", "red", "grey")}, {"size": 64}], ids=["classes", "size"]
+)
 def test_a_manifest_of_another_model_is_refused(changes, model_folder):
     reseal(model_folder, **changes)
     with pytest.raises(ModelError, match=r"model.onnx and handful.json disagree: .*; .*model; copy the folder again"):
@@ -235,3 +237,20 @@ def test_the_manifest_cannot_name_files_elsewhere(model_folder, tmp_path):
     (model_folder / "handful.json").write_bytes(elsewhere.to_bytes())
     with pytest.raises(ModelError, match=r"model.onnx is missing"):
         load(model_folder)
+
+
+def test_costs_decide_the_answer_and_nothing_else(model, model_folder, tests):
+    costs = 1.0 - np.eye(3)
+    costs[2] *= 30  # to miss a red one
+    reseal(model_folder, costs=tuple(map(tuple, costs.tolist())))
+    careful, plain = load(model_folder).predict(tests), model.predict(tests)
+    np.testing.assert_array_equal(careful.probabilities, plain.probabilities)
+    np.testing.assert_array_equal(careful.sets, plain.sets)
+    expected = [
+        min(range(3), key=lambda k, p=p: sum(p[j] * costs[j, k] for j in range(3))) for p in plain.probabilities
+    ]
+    assert careful.indices.tolist() == expected
+    assert (careful.indices == 2).sum() > (plain.indices == 2).sum()
+    for record, row in zip(careful.records(), range(len(tests)), strict=True):
+        assert record["label"] == model.classes[expected[row]]
+        assert record["probability"] == pytest.approx(plain.probabilities[row, expected[row]], abs=1e-6)

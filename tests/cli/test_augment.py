@@ -69,7 +69,7 @@ def test_words_for_people_fit_into_80_columns(handful, few, boxes, tmp_path):
     for each in said:
         assert (each.code, each.err) == (0, "")
         assert all(len(line) <= 80 or str(tmp_path) in line for line in each.out.splitlines())
-    for word in ("policy  strong: flip_h=0.5", "copies  12 written, of 12 originals", "data "):
+    for word in ("policy  strong: flip_h=0.5", "copies  12 written, of 12 originals", "data"):
         assert word in said[0].out
     assert re.search(r"boxes   \d of 4 clipped, \d dropped; \d implanted", said[1].out)
     assert "2 originals with 5 copies each" in " ".join(said[2].out.split())

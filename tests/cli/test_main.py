@@ -20,6 +20,7 @@ from handful.bundle.manifest import FORMAT
 from handful.bundle.model import load
 from handful.cli.main import run
 from handful.tasks import fit_images as fitting
+from handful.tasks import pixel_examples
 
 QUICK = ("--budget", "2fits")
 HEAVY = {"torch", "transformers", "sklearn", "scipy", "pandas"}
@@ -123,11 +124,11 @@ def test_help_is_help(verb, handful):
         (["fit", "DATA", "--out", "OUT", "--seed", "NaN"], ["--seed", "see handful"]),
         (["fit", "DATA", "--out", "OUT", "--jobs", "0"], ["--jobs", "see handful"]),
         (["fit", "DATA", "--out", "OUT", "--budget", "soon"], ["cannot read the budget 'soon'; --budget; write 90s"]),
-        (["fit", "DATA", "--out", "OUT", "--metric", "f1"], ["no metric is called 'f1'; --metric; use accuracy or"]),
+        (["fit", "DATA", "--out", "OUT", "--metric", "f1"], ["no metric is called 'f1'; --metric; use accuracy, "]),
         (["fit", "DATA", "--out", "OUT", "--recipe", "magic"], ["no recipe is called 'magic'; --recipe; use one of"]),
         (
             ["fit", "DATA", "--out", "OUT", "--task", "detection"],
-            ["'detection' is not supported", "--task; supported is"],
+            ["'detection' is not supported", "--task; supported are"],
         ),
         (["fit", "DATA", "--out", "OUT", "--backbone", "gpt"], ["there is no backbone 'gpt'", "--backbone; write"]),
         (
@@ -136,7 +137,7 @@ def test_help_is_help(verb, handful):
         ),
         (
             ["fit", "DATA", "--out", "INSIDE"],
-            ["the model would lie among the photos; ", "choose an --out elsewhere"],
+            ["the model would lie among the examples; ", "choose an --out elsewhere"],
         ),
         (
             ["predict", "MODEL", "DATA", "--coverage", "2"],
@@ -206,7 +207,7 @@ BAD_DATA = {
     "not a table": (lambda few: few / "blue" / "0.png", ["not a folder, nor a table that can be read; ", "use a .csv"]),
     "no columns": (
         lambda few: table_of(few, "a,b", "1,2"),
-        ["no column 'image'; found the columns a, b; ", "name one of"],
+        ["found the columns a, b; ", "name "],
     ),
     "no label column": (
         lambda few: table_of(few, "image", ROWS[0]),
@@ -417,11 +418,13 @@ INTERRUPTED = "error: interrupted; nothing was written"
 )
 def test_a_fit_that_fails_leaves_the_older_model(where, failure, line, handful, few, model_folder, monkeypatch):
     before = contents(model_folder)
-    target = (fitting, "frozen_features") if where == "features" else (Path, "write_bytes")
+    target = (pixel_examples, "frozen_features") if where == "features" else (Path, "write_bytes")
     monkeypatch.setattr(*target, _raise(failure))
     said = handful("fit", few, "--out", model_folder, *QUICK)
     assert (said.code, said.out) == (1, "")
-    assert re.fullmatch(line, said.err.strip())
+    *notes, error = said.err.splitlines()
+    assert re.fullmatch(line, error)
+    assert all(note.startswith("note: ") for note in notes)
     assert contents(model_folder) == before
     assert [path.name for path in model_folder.parent.iterdir() if path.name.startswith(".")] == []
 
@@ -433,6 +436,7 @@ def test_ctrl_c_in_a_real_process_leaves_nothing_behind(write_photos, saved, tmp
     before = contents(out)
     command = [sys.executable, "-m", "handful", "fit", str(data), "--out", str(out), "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr.readline().startswith("note: task: image-classification")
         assert "unlabelled" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
         code, out_text, err_text = process.wait(60), process.stdout.read(), process.stderr.read()
@@ -537,3 +541,56 @@ def test_an_interrupt_in_the_middle_of_an_import_is_one_line_too(monkeypatch, ca
 
 def test_the_version_is_that_of_the_package(handful):
     assert handful("--version").out.startswith("handful ")
+
+
+# --metric
+
+
+COSTS = "truth,red,blue\nblue,0.5,0\nred,0,4\n"
+
+
+def test_a_cost_table_drives_fit_evaluate_and_compare(handful, few, photos, tmp_path, write_photos):
+    table, out = tmp_path / "costs.csv", tmp_path / "model"
+    table.write_text(COSTS)
+    costs = f"cost:{table}"
+    metrics = handful("fit", few, "--out", out, "--recipe", "probe", *QUICK, "--metric", costs, "--json").json()
+    assert metrics["score"].keys() == {"metric", "value", "low", "high", "n"}
+    assert (metrics["score"]["metric"], metrics["gain_unit"]) == ("cost", "units of cost")
+    assert {"accuracy", "balanced_accuracy", "cost"} == metrics["scores"].keys()
+    assert load(out).manifest.costs == ((0, 0.5), (4, 0))
+    more = write_photos(tmp_path / "more", n=3, classes=("blue", "red"), seed=5)
+    tested = handful("evaluate", out, more, "--metric", costs, "--json").json()
+    assert tested["score"]["metric"] == "cost"
+    said = handful("evaluate", out, more, "--metric", costs).out
+    assert f"cost               {tested['score']['value']:.3f} [" in said
+    assert "always guessing    0.250  (red)" in said
+    compared = handful("compare", out, out, more, "--metric", "log-loss")
+    assert re.search(r"gain of the second +\+0\.000 nats \[-\d\.\d{3}, \+\d\.\d{3}\]", compared.out)
+
+
+def test_fit_shows_gains_in_the_unit_of_the_metric(handful, photos, tmp_path):
+    out = handful(
+        "fit", photos, "--out", tmp_path / "model", "--recipe", "probe", "--budget", "9fits", "--metric", "log_loss"
+    ).out
+    assert re.search(r"^log loss +\d\.\d{3} \[\d\.\d{3}, \d\.\d{3}\], n = 24  \(cross-validated\)$", out, re.M)
+    assert re.search(r"^always guessing +1\.099$", out, re.M)  # log 3
+    assert re.search(r"^technique +on +gain, nats +verdict$", out, re.M)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "cannot be read"),
+        (",red\nred,0\n", "the class 'blue' occurs 0 times"),
+        (COSTS.replace("4", "x"), "'x' is not a number"),
+    ],
+)
+def test_a_cost_table_that_makes_no_sense_is_refused_before_any_work(
+    text, message, handful, few, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(fitting, "fit_images", None)
+    if text:
+        (tmp_path / "costs.csv").write_text(text)
+    arguments = ("fit", few, "--out", tmp_path / "model", "--metric", f"cost:{tmp_path / 'costs.csv'}")
+    handful(*arguments).error(message, "costs.csv")
+    assert not (tmp_path / "model").exists()

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from handful.core.errors import DataError
-from handful.evaluate.arrays import example_weights
+from handful.evaluate.arrays import example_weights, softmax
+from handful.evaluate.metric import METRICS
 from handful.evaluate.selection import bias_corrected
 
 
@@ -44,6 +45,23 @@ def test_the_best_of_useless_configurations_looks_good_until_it_is_corrected():
         corrected.append(bias_corrected(correct, correct, targets, units, "accuracy", rng, 200).value)
     assert np.mean(naive) > 0.65
     assert np.mean(corrected) == pytest.approx(0.5, abs=0.02)
+
+
+@pytest.mark.parametrize("metric", METRICS.values(), ids=lambda metric: metric.name)
+def test_contributions_of_any_metric_are_forgiven_for_the_choice(metric):
+    """The best of useless configurations is worth what a useless one is worth, with classes of uneven size too."""
+    rng = np.random.default_rng(0)
+    targets, units = np.repeat([0, 1], [30, 12]), np.arange(42)
+    naive, corrected, typical = [], [], []
+    for _ in range(30):
+        configurations = softmax(0.7 * rng.normal(size=(30, 42, 2)))
+        parts = np.stack([metric.contributions(targets, each) for each in configurations], axis=1)
+        naive.append(parts.mean(axis=0).max())
+        typical.append(parts.mean())
+        corrected.append(bias_corrected(parts, parts, targets, units, "accuracy", rng, 100).value)
+    flattery = np.mean(naive) - np.mean(typical)
+    assert flattery > 0.1
+    assert abs(np.mean(corrected) - np.mean(typical)) < 0.2 * flattery
 
 
 def test_a_configuration_that_always_wins_keeps_its_plain_score():

@@ -111,22 +111,21 @@ def test_the_graph_is_one_file_that_older_runtimes_read(backbone):
 def test_a_head_can_be_spliced_onto_the_graph(backbone, mirrored):
     pixels, rng = images(3), np.random.default_rng(0)
     columns = backbone.columns(("hidden2.mean", "pooled"))
-    weight, bias, shift = rng.normal(size=(28, 4)), rng.normal(size=4), rng.normal(size=4)
-    head = Head(columns, 0.5, weight, bias, 3.0, shift, mirrored, columns[1])
-    session = open_session(splice(backbone.graph_bytes, head, "test"))
-    probabilities, embedding = session.run(["probabilities", "embedding"], {"pixels": pixels})
+    weight, bias = rng.normal(size=(28, 4)), rng.normal(size=4)
+    head = Head(columns, 0.5, weight, bias, mirrored, columns[1])
+    session = open_session(splice(backbone.graph_bytes, head))
+    found, embedding = session.run(["scores", "embedding"], {"pixels": pixels})
 
     def scores(seen):
-        found = embedder(backbone, "cpu")(seen)
-        parts = [np.sign(found[:, c]) * np.sqrt(np.abs(found[:, c])) for c in columns]
+        rows = embedder(backbone, "cpu")(seen)
+        parts = [np.sign(rows[:, c]) * np.sqrt(np.abs(rows[:, c])) for c in columns]
         units = [part / np.linalg.norm(part, axis=1, keepdims=True) for part in parts]
         return np.hstack(units) / np.sqrt(2) @ head.weight + head.bias, units[1]
 
     expected, last = scores(pixels)
     if mirrored:
         expected = (expected + scores(pixels[:, :, ::-1])[0]) / 2
-    powers = np.exp(head.scale * expected + head.shift)
-    np.testing.assert_allclose(probabilities, powers / powers.sum(1, keepdims=True), atol=1e-4)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
     np.testing.assert_allclose(embedding, last, atol=1e-4)
 
 
@@ -214,10 +213,10 @@ def test_a_hostile_description_is_refused_in_one_line(copy, file, content, messa
     ("changes", "message"),
     [
         ({"model_type": "does-not-exist"}, "transformers cannot load the network"),
-        ({"model_type": "bert"}, "cannot load the network|no weights|cannot take RGB images"),
-        ({"hidden_sizes": [8, 12, 17]}, "transformers cannot load the network"),
-        ({"depths": [1, 2, 3]}, r"\d+ tensors of the network have no weights, such as encoder"),
-        ({"num_channels": 1}, "transformers cannot load the network|cannot take RGB images"),
+        ({"model_type": "bert"}, "197 tensors of the network without weights"),
+        ({"hidden_sizes": [8, 12, 17]}, r"15 tensors of another shape .* \(16, 12, 3, 3\), expected \(17, 12, 3, 3\)"),
+        ({"depths": [1, 2, 3]}, r"\d+ tensors of the network without weights, such as encoder"),
+        ({"num_channels": 1}, r"1 tensor of another shape .* \(8, 3, 7, 7\), expected \(8, 1, 7, 7\)"),
     ],
 )
 def test_a_description_that_does_not_fit_the_weights_is_refused_in_one_line(copy, changes, message):
@@ -226,6 +225,30 @@ def test_a_description_that_does_not_fit_the_weights_is_refused_in_one_line(copy
     with pytest.raises(ModelError, match=message) as refused:
         HuggingFaceBackbone(copy).module()
     assert "\n" not in str(refused.value)
+
+
+def test_a_folder_of_a_text_model_is_called_that(copy):
+    (copy / "preprocessor_config.json").unlink()
+    (copy / "tokenizer_config.json").write_text("{}")
+    with pytest.raises(ModelError, match=r"holds a text model \(resnet\), an image model was expected; .*copy; give"):
+        HuggingFaceBackbone(copy)
+
+
+def test_a_network_of_texts_that_pretends_is_found_out(tmp_path):
+    from transformers import BertConfig, BertModel
+
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
+    folder = saved(BertModel(BertConfig(vocab_size=9, **sizes)), tmp_path / "bert")
+    with pytest.raises(ModelError, match=r"network \(bert\) reads input_ids, one that reads pixel_values was expected"):
+        HuggingFaceBackbone(folder).module()
+
+
+def test_a_pickle_is_named_and_not_opened(copy):
+    (copy / "model.safetensors").rename(copy / "pytorch_model.bin")
+    with pytest.raises(
+        ModelError, match=r"has no model.safetensors; .*; pytorch_model.bin is never opened, as it could"
+    ):
+        HuggingFaceBackbone(copy)
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff" * 100, b"\x80\x04pickle"])

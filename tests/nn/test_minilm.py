@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from handful.core.errors import UsageError
 from handful.nn.minilm import layer_dims
 from handful.nn.onnx_runtime import open_session
 from handful.nn.sentence_encoder import SentenceEncoder, published_weights
@@ -94,3 +95,28 @@ def test_the_order_of_words_counts(encoder, session):
     assert sorted(dog) == sorted(man)
     found = run(session, np.array([dog, man]), np.ones((2, len(dog)), np.int64))
     assert np.abs(found[0] - found[1]).max() > 0.1
+
+
+def test_the_published_weights_come_back(encoder):
+    network, published = encoder.module(), published_weights()
+    found = network.as_published()
+    assert set(published) - set(found) <= {name for name in published if "pooler" in name or "position_ids" in name}
+    kinds = "embeddings.token_type_embeddings.weight"
+    positions = "embeddings.position_embeddings.weight"
+    np.testing.assert_array_equal(found[positions] + found[kinds][:1], published[positions] + published[kinds][:1])
+    for name in set(found) - {kinds, positions}:
+        np.testing.assert_array_equal(found[name], published[name], err_msg=name)
+
+
+@pytest.mark.parametrize("n_frozen", [0, 3, 5])
+def test_the_two_parts_are_the_network(encoder, batch, n_frozen):
+    ids, mask = map(torch.tensor, batch)
+    network = encoder.module()
+    lower, upper = network.split(n_frozen)
+    with torch.inference_mode():
+        flow, below = lower(ids, mask)
+        np.testing.assert_array_equal(upper(flow, below, mask), network(ids, mask))
+    names = {name for name, _ in upper.named_parameters()}
+    assert {name.split(".")[1] for name in names} == {str(at) for at in range(6 - n_frozen)}
+    with pytest.raises(UsageError, match="n_frozen=6 is not from 0 to 5"):
+        network.split(6)

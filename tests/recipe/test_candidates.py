@@ -1,20 +1,31 @@
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from handful.augment.policy import Policy
 from handful.augment.safety import safe_policy
 from handful.augment.views import MIRRORED, MOST_VIEWS, ORIGINAL, views_of
+from handful.nn.embedded import EfficientNetLite0Backbone
 from handful.recipe.candidates import (
     IMBALANCED,
     MOST_ROWS,
     PRIOR_POLICIES,
+    PRIOR_SIZES,
+    Partner,
     affordable,
     candidates,
+    ensembles,
     n_views_worth,
+    on_smaller_pictures,
+    partners,
     policies_tried,
     views_tried,
 )
+from handful.recipe.ensemble import Ensemble
+from handful.recipe.recipe import Recipe
+from handful.transfer.fine_tuning import FineTuning
+from handful.transfer.probe import Probe
 
 ALL = {Policy.parse(name): prior for name, prior in PRIOR_POLICIES.items()}
 UNMIRRORED = {safe_policy(policy, ("left",))[0]: prior for policy, prior in reversed(ALL.items())}
@@ -142,3 +153,58 @@ def test_a_short_budget_compares_fewer_policies_the_usually_best_first(n, second
 
 def test_the_one_policy_that_was_asked_for_is_kept_whatever_the_budget():
     assert affordable(ONE, 1000, 6, 0.1) == ONE
+
+
+# What goes on from the best probe
+
+
+BEST = Recipe("efficientnet-lite0", Probe(("head.mean",), 1.0, class_weights="balanced", penalty=0.1))
+
+
+def sized(*sizes):
+    return {each.name: each for each in map(EfficientNetLite0Backbone, sizes)}
+
+
+def test_the_best_probe_is_offered_on_every_smaller_size_and_nothing_else_changes():
+    offered = on_smaller_pictures(BEST, 0.03, sized(224, 192, 160))
+    assert [each.recipe.backbone for each in offered] == ["efficientnet-lite0@192", "efficientnet-lite0@160"]
+    assert {(each.recipe.adapt, each.recipe.augment, each.prior) for each in offered} == {
+        (BEST.adapt, BEST.augment, 0.03)
+    }
+
+
+def test_fine_tuning_starts_from_all_depths_on_pictures_of_a_cheap_size_under_the_usually_best_policy():
+    ((recipe, kind),) = partners(BEST, sized(224, 160, 128), ALL)
+    backbone = EfficientNetLite0Backbone(160)
+    assert isinstance(recipe.adapt, FineTuning)
+    assert recipe.backbone == backbone.name
+    assert recipe.augment == Policy.parse("light") == max(ALL, key=ALL.get)
+    start = recipe.adapt.start
+    assert start.layers == tuple(layer.name for layer in backbone.layers)
+    assert start.class_weights == "balanced"  # as the probe found best
+    assert start.penalty is None  # chosen for every fold anew
+    assert max(start.test_views) < recipe.adapt.n_views
+    assert min(kind.alone, kind.with_probe, kind.with_sizes) > 0
+
+
+def test_where_there_is_no_cheap_size_fine_tuning_takes_what_there_is():
+    ((recipe, _),) = partners(replace(BEST, backbone="efficientnet-lite0@128"), sized(128), {Policy(): 0.0})
+    assert recipe.backbone == "efficientnet-lite0@128"
+    assert recipe.adapt.start.test_views == (0,)  # nothing says that a mirrored picture is one
+
+
+def test_another_network_is_not_trained(tiny_backbone):
+    assert partners(Recipe("tiny", Probe(("grid",))), {"tiny": tiny_backbone}, ALL) == []
+
+
+def test_all_sizes_vote_and_every_training_votes_with_the_best_and_with_all_sizes():
+    small, tuned = replace(BEST, backbone="efficientnet-lite0@160"), Recipe("net", FineTuning(BEST.adapt))
+    kind = Partner(lambda *_: [tuned], alone=0.1, with_probe=0.2, with_sizes=0.3)
+    assert ensembles([BEST], []) == []
+    assert ensembles([BEST, small], []) == [(Ensemble((BEST, small)), PRIOR_SIZES)]
+    assert ensembles([BEST], [(tuned, kind)]) == [(Ensemble((BEST, tuned)), 0.2)]
+    assert ensembles([BEST, small], [(tuned, kind)]) == [
+        (Ensemble((BEST, small)), PRIOR_SIZES),
+        (Ensemble((BEST, tuned)), 0.2),
+        (Ensemble((BEST, small, tuned)), 0.3),
+    ]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from handful.report.page import Case, Pictures, Thumb, render
+from handful.report.words import MEANINGS, VERDICTS
 
 HOSTILE = "<script>alert('x')</script>\"><img src=http://evil>"
 SCORE: dict[str, Any] = {"metric": "accuracy", "value": 0.82, "low": 0.75, "high": 0.88, "n": 100}
@@ -25,6 +26,7 @@ def metrics(**changes: Any) -> dict[str, Any]:
     recall = {"value": 0.8, "low": 0.49, "high": 0.94, "n": 10}
     whole = {
         "task": "image classification",
+        "called": "photos",
         "n": 100,
         "classes": ["cat", "dog"],
         "counts": {"cat": 50, "dog": 50},
@@ -33,11 +35,14 @@ def metrics(**changes: Any) -> dict[str, Any]:
         "per_class": [{"class": "cat", "n": 10, "recall": recall}, {"class": "dog", "n": 10, "recall": recall}],
         "majority": {"class": "cat", "value": 0.5},
         "chance": 0.5,
+        "floor": {"name": "TF-IDF", "score": {**SCORE, "value": 0.61, "low": 0.52, "high": 0.7}},
         "sample_limits": {"narrowest": 0.04, "widest": 0.2},
         "test_score": {**SCORE, "value": 0.79, "low": 0.71, "high": 0.86},
         "test": {"n": 100, "leaked": 2, "scores": {"accuracy": SCORE}, "share_note": "class shares differ: more dogs"},
         "recipe": {"backbone": "efficientnet-lite0", "n_views": 6, "description": "Frozen features and a ridge head."},
         "evidence": [{"technique": "views", "on": True, "gain": 3.1, "low": 0.8, "high": 5.2, "verdict": "helps"}],
+        "given_up": ["sixteen blocks: clearly worse after 2 folds of 5"],
+        "n_candidates_skipped": 3,
         "candidates": [{"name": "six views", "value": 0.83, "low": 0.75, "high": 0.9, "chosen": True}],
         "confusion": [[8, 2], [1, 9]],
         "calibration": {"bins": [{"confidence": 0.9, "accuracy": 0.88, "n": 40}], "expected_error": 0.04},
@@ -63,6 +68,11 @@ def metrics(**changes: Any) -> dict[str, Any]:
 def pictures(name: str = "cat") -> Pictures:
     case = Case(thumb(f"{name}.jpg"), name, "dog", 0.97)
     return Pictures({name: [thumb(f"{name}.jpg")]}, [case], [case], {0: [thumb(f"{name}.jpg")]})
+
+
+def quotations(name: str = "very slow") -> Pictures:
+    case = Case(Thumb(name), "cat", "dog", 0.97)
+    return Pictures({"cat": [Thumb(name)]}, [case], [case])
 
 
 class Reader(HTMLParser):
@@ -146,6 +156,17 @@ def test_hostile_names_are_only_text() -> None:
     assert all(str(image["src"]).startswith("data:") for image in reader.all("img"))
 
 
+def test_a_loss_is_no_per_cent_and_is_not_held_against_guessing() -> None:
+    score = {"metric": "log_loss", "value": 1.234, "low": 0.9, "high": 1.6, "n": 100}
+    told = metrics(score=score, scores={"log_loss": score}, test_score=None, test=None, evidence=None, floor=None)
+    said = Reader(render(told, pictures())).text
+    assert "expect a log-loss of about 1.23; with 100 examples" in said
+    assert "1.23 [0.90, 1.60], n = 100" in said
+    assert "true figure between 0.90 and 1.60 n" in said.replace("  ", " ")
+    for wrong in ("Guessing", "Chance", "Always", "123", "1.23 %", "points wide"):
+        assert wrong not in said
+
+
 def test_without_a_score_the_reason_takes_its_place() -> None:
     page = render(metrics(score=None, score_missing="one label per class", test_score=None), pictures())
     said = Reader(page).text
@@ -186,3 +207,56 @@ def test_many_classes_show_the_weakest_first_and_keep_the_page_light() -> None:
     assert page.index('title="class 0"') < page.index('title="class 1"')
     assert len(list(Reader(page).all("img"))) <= 120
     assert len(page) < 1_000_000
+
+
+def test_texts_are_quoted_and_nothing_is_said_of_photos() -> None:
+    told = metrics(task="text classification", called="texts", data={"name": "reviews"})
+    told["recipe"] |= {"augment": "none", "flip_at_test": False}
+    reader = Reader(render(told, quotations()))
+    assert reader.open == []
+    assert [tag for tag, _ in reader.tags].count("q") == 3
+    assert not list(reader.all("img"))
+    assert "photo" not in reader.text
+    assert 'handful predict model --text "A new text"' in reader.text
+    assert "1 text" in reader.text
+    assert 'model.predict(["A new text"])' in reader.text
+
+
+def test_a_hostile_text_is_only_quoted() -> None:
+    page = render(metrics(called="texts"), quotations(HOSTILE))
+    assert "<script" not in page
+    assert "<img" not in page
+    assert HOSTILE in " ".join(Reader(page).words)
+
+
+def test_the_evidence_says_what_each_technique_is_and_what_the_words_mean() -> None:
+    rows = [
+        {"technique": name, "on": on, "gain": 1.0, "low": -1.0, "high": 3.0, "verdict": "cannot tell"}
+        for name, on in [("fine-tuning", True), ("sorcery", False)]
+    ]
+    said = Reader(render(metrics(evidence=rows), pictures())).text
+    assert said.count(MEANINGS["fine-tuning"]) == 1
+    assert VERDICTS["cannot tell"] in said
+    assert VERDICTS["helps"] not in said
+    assert "in use although one cannot tell" in said
+
+
+def test_several_models_that_answer_together_are_told_one_by_one() -> None:
+    both = [{"description": "fine-tuning of 11 blocks"}, {"description": "ridge; 12 views"}]
+    recipe = {"members": both, "description": "the mean of 2 models: fine-tuning of 11 blocks; ridge; 12 views"}
+    said = Reader(render(metrics(recipe=recipe), pictures())).text
+    assert "2 models answer together" in said
+    assert "Fine-tuning of 11 blocks." in said
+    assert "the mean of 2 models" not in said
+
+
+def test_what_was_stopped_early_and_what_was_not_tried_is_said() -> None:
+    said = Reader(render(metrics(), pictures())).text
+    assert "Stopped early: Sixteen blocks: clearly worse after 2 folds of 5." in said
+    assert "3 more recipes were not tried: the budget was spent." in said
+
+
+def test_the_plain_method_stands_beside_guessing() -> None:
+    said = Reader(render(metrics(), pictures())).text
+    assert "The plain method TF-IDF, which knows nothing but your examples, scores 61 % [52, 70], n = 100." in said
+    assert said.index("TF-IDF 61 %") < said.index("Always the largest class")

@@ -6,17 +6,49 @@ from typing import Any
 
 import pytest
 
+from handful.recipe.evidence import SWITCHES
 from handful.report import advice, figures, words
 
 SCORE: dict[str, Any] = {"metric": "accuracy", "value": 0.82, "low": 0.75, "high": 0.89, "n": 100}
 
 
 def test_the_headline_is_a_promise_about_a_hundred_photos() -> None:
-    said = words.headline({"task": "image classification", "score": SCORE}).replace("\n", " ")
+    said = words.headline({"called": "photos", "score": SCORE}).replace("\n", " ")
     assert said == (
         "Of 100 new photos like these, expect about 82 to be named rightly; "
         "with 100 examples the true figure may lie anywhere between 75 and 89."
     )
+
+
+def test_every_technique_that_a_fit_compares_has_its_meaning() -> None:
+    names = [*(switch.name for switch in SWITCHES), "augmentation: light"]
+    assert [name for name in names if not words.meaning(name)] == []
+    for said in words.MEANINGS.values():
+        assert said.endswith(".")
+        assert said.count(".") == 1
+
+
+def test_a_technique_that_nobody_described_goes_without() -> None:
+    assert words.meaning("sorcery") == words.meaning(None) == ""
+
+
+def test_only_verdicts_that_occur_are_explained() -> None:
+    rows = [{"verdict": "cannot tell"}, {"verdict": "helps"}, {"verdict": "helps"}, {}]
+    assert [word for word, _ in words.verdict_meanings(rows)] == ["helps", "cannot tell"]
+
+
+def test_several_models_have_a_sentence_each_and_no_settings_in_common() -> None:
+    recipe = {"head": "ridge", "members": [{"description": "fine-tuning"}, {"description": "a probe"}]}
+    assert words.members(recipe) == ["Fine-tuning.", "A probe."]
+    assert words.recipe_facts({"recipe": recipe}) == []
+    assert words.members({**recipe, "members": recipe["members"][:1]}) == []
+    assert words.members({"members": [{"adapt": {}}, {"adapt": {}}]}) == []
+
+
+def test_settings_of_photos_are_not_told_of_texts() -> None:
+    recipe = {"head": "ridge", "n_views": 1, "flip_at_test": False, "augment": "none"}
+    assert words.recipe_facts({"called": "texts", "recipe": recipe}) == [("Head", "ridge")]
+    assert len(words.recipe_facts({"called": "photos", "recipe": recipe})) == 4
 
 
 def test_a_missing_score_gives_its_reason() -> None:
@@ -69,7 +101,7 @@ def test_a_class_is_called_weak_only_when_its_whole_interval_is_low() -> None:
 
 
 def test_a_leak_is_something_to_mend() -> None:
-    steps = advice.next_steps({"score": SCORE, "test": {"leaked": 3}, "task": "image classification"})
+    steps = advice.next_steps({"score": SCORE, "test": {"leaked": 3}, "called": "photos"})
     assert steps == ["Take 3 copies of training photos out of the test set; the score here was made without."]
 
 

@@ -13,11 +13,14 @@ from handful.bundle.model import load
 from handful.core.errors import DataError, ImageError, JobError, UsageError
 from handful.core.progress import Progress
 from handful.data.readers import Splits, from_arrays, read
+from handful.nn import embedded
 from handful.nn.embedded import EfficientNetLite0Backbone
-from handful.recipe.recipe import Recipe
-from handful.tasks import fit_images as room
+from handful.recipe import candidates as offers
+from handful.recipe.saved import recipe_of
+from handful.tasks import fitting
 from handful.tasks import learn as learning
-from handful.tasks.fit_images import Settings, fit_images
+from handful.tasks.fit_images import fit_images
+from handful.tasks.fitting import Settings
 
 QUICK = Settings(budget="2fits")
 FEW = {"n": 4, "classes": ("blue", "red")}
@@ -89,8 +92,8 @@ def test_one_group_alone_has_no_score_and_a_model_that_does_not_find_everything_
 
 def test_groups_and_repeats_are_never_split_across_folds(tiny, photos, tmp_path, monkeypatch):
     dealt = []
-    repeated = learning.repeated_folds
-    monkeypatch.setattr(learning, "repeated_folds", lambda *given: dealt.append(repeated(*given)) or dealt[-1])
+    deal = learning.folds_of
+    monkeypatch.setattr(learning, "folds_of", lambda *given: dealt.append(deal(*given)) or dealt[-1])
     pictures = sorted((photos / "train").glob("*/*.png"))
     shutil.copy(pictures[0], tmp_path / "again.png")
     pictures.append(tmp_path / "again.png")
@@ -99,7 +102,7 @@ def test_groups_and_repeats_are_never_split_across_folds(tiny, photos, tmp_path,
     data = from_arrays(pictures, labels, groups)
     metrics = fit_images(Splits(data, None, None, ()), QUICK).metrics
     (folds,) = dealt
-    for row in folds:
+    for row in (*folds.many, *folds.few):
         assert all(len(set(row[groups == group])) == 1 for group in np.unique(groups))
         assert row[24] == row[0] == row[1]
     assert finding(metrics, "duplicate")["names"] == (str(pictures[0]), str(pictures[24]))
@@ -176,8 +179,8 @@ def test_class_names_that_tell_left_from_right_are_never_mirrored(tiny, write_ph
 
 
 def test_the_shipped_graph_must_be_what_was_measured(tiny, photos, monkeypatch):
-    honest = room.assemble_graph
-    monkeypatch.setattr(room, "assemble_graph", lambda learned, backbone: honest(_shifted(learned), backbone))
+    honest = fitting.assemble_graph
+    monkeypatch.setattr(fitting, "assemble_graph", lambda learned, backbone: honest(_shifted(learned), backbone))
     with pytest.raises(
         JobError, match=r"the graph that would ship differs from what was measured by .*nothing was written"
     ):
@@ -230,5 +233,65 @@ def test_the_policy_that_was_asked_for_is_the_one_that_is_used_and_saved(tiny, p
     assert fit.metrics["recipe"]["augment"] == "rotate=5,flip_h=0.5"
     fit.save(tmp_path / "model")
     saved = json.loads((tmp_path / "model" / "handful.json").read_text(encoding="utf-8"))
-    assert Recipe.from_json(saved["recipe"]).augment == Policy.parse("rotate=5,flip_h=0.5")
+    assert recipe_of(saved["recipe"]).augment == Policy.parse("rotate=5,flip_h=0.5")
     assert all(not row["technique"].startswith("augmentation") for row in fit.metrics["evidence"])
+
+
+# With everything that may help: smaller pictures, what is trained, and votes
+
+
+WINNERS = {  # what usually gains a hundred points wins
+    "sizes": [("probe", "@64"), ("probe", "@32")],
+    "with_probe": [("probe", "@64"), ("fine-tuning", "@64")],
+    "with_sizes": [("probe", "@64"), ("probe", "@32"), ("fine-tuning", "@64")],
+    "alone": [("fine-tuning", "@64")],
+}
+STEPS = {"n_blocks": 1, "n_views": 2, "least_steps": 2, "most_steps": 2, "batch_size": 8}
+EVERYTHING = Settings(backbone="efficientnet-lite0@64", augment="flips", budget="40fits", jobs=1)
+
+
+@pytest.fixture
+def small_network(monkeypatch):
+    """`small_network(winner)`: the embedded network at 64 and 32 pixels, and a fine-tuning of two steps."""
+    monkeypatch.setattr(embedded, "SIZES", (32, 64, 224))
+
+    def two_steps(best, backbones, policies):
+        recipes = offers._fine_tuning(best, backbones, policies)
+        return [replace(recipe, adapt=replace(recipe.adapt, **STEPS)) for recipe in recipes]
+
+    def prepare(winner):
+        gains = dict.fromkeys(("alone", "with_probe", "with_sizes"), -1.0) | {winner: 1.0}
+        monkeypatch.setattr(offers, "PRIOR_SIZES", gains.pop("sizes", -1.0))
+        monkeypatch.setattr(offers, "PARTNERS", (offers.Partner(two_steps, **gains),))
+
+    return prepare
+
+
+@pytest.mark.parametrize("winner", WINNERS)
+def test_whatever_wins_is_accounted_for_saved_and_predicts_as_was_measured(winner, small_network, photos, tmp_path):
+    small_network(winner)
+    fit = fit_images(read(photos), EVERYTHING)
+    members = fit.metrics["recipe"]["members"]
+    assert [(each["adapt"]["technique"], each["backbone"][-3:]) for each in members] == WINNERS[winner]
+    rows = {row["technique"]: row["on"] for row in fit.metrics["evidence"]}
+    assert rows["several picture sizes"] == (winner in ("sizes", "with_sizes"))
+    assert rows["fine-tuning"] == (winner != "sizes")
+    assert {"several depths", "square root of features"} <= rows.keys()
+    assert fit.metrics["folds"]["n_folds"] == (8 if winner == "sizes" else 5)
+    assert fit.metrics["score"]["low"] <= fit.metrics["score"]["value"] <= fit.metrics["score"]["high"]
+    json.dumps(fit.metrics, allow_nan=False)
+
+    fit.save(tmp_path / "model")
+    saved = json.loads((tmp_path / "model" / "handful.json").read_text(encoding="utf-8"))
+    again = recipe_of(saved["recipe"]).members
+    assert [{**member.to_json(), "description": member.describe()} for member in again] == members
+    test = read(photos).test
+    found = load(tmp_path / "model").predict(test.inputs)
+    assert np.mean(found.indices == test.targets) == pytest.approx(fit.metrics["test_score"]["value"])
+
+
+def test_the_probe_alone_is_a_recipe_that_trains_nothing(small_network, photos):
+    small_network("alone")
+    metrics = fit_images(read(photos), replace(EVERYTHING, recipe="probe", budget="3fits")).metrics
+    assert all("fine-tuned" not in row["name"] and "+" not in row["name"] for row in metrics["candidates"])
+    assert [member["adapt"]["technique"] for member in metrics["recipe"]["members"]] == ["probe"]

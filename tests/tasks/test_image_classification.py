@@ -160,3 +160,24 @@ def test_a_fitted_classifier_travels_to_another_process(quick, pictures):
     expected = model.predict_proba(pictures[0][:3])
     copy = pickle.loads(pickle.dumps(model))  # noqa: S301 - our own bytes
     np.testing.assert_array_equal(copy.predict_proba(pictures[0][:3]), expected)
+
+
+def test_costs_are_an_array(tiny, pictures):
+    paths, labels = pictures
+    costs = np.array([[0, 1, 1], [1, 0, 1], [30, 30, 0]])
+    model = ImageClassifier(recipe="probe", budget="1fits", metric=costs).fit(paths, labels)
+    assert model.get_params()["metric"] is costs
+    np.testing.assert_array_equal(
+        model.predict(paths), np.unique(labels)[(model.predict_proba(paths) @ costs).argmin(axis=1)]
+    )
+    assert (
+        model.evaluate(paths[:0] or [np.full((32, 32, 3), at, np.uint8) for at in (9, 200)], ["blue", "red"])["score"][
+            "metric"
+        ]
+        == "cost"
+    )
+    assert model.metrics_["score"]["metric"] == "cost"
+    with pytest.raises(DataError, match="expected 3 x 3 costs"):
+        ImageClassifier(recipe="probe", budget="1fits", metric=costs[:2]).fit(paths, labels)
+    with pytest.raises(UsageError, match="no metric is called 'f2'"):
+        ImageClassifier(metric="f2").fit(paths, labels)

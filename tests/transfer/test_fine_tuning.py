@@ -1,186 +1,149 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from handful.augment.policy import Policy
-from handful.augment.views import MIRRORED, ORIGINAL
+from handful.augment.views import views_of
 from handful.core.errors import UsageError
+from handful.nn import embedded
 from handful.nn.embedded import EfficientNetLite0Backbone
-from handful.nn.linear import Linear
-from handful.training.loop import train
-from handful.training.objective import Supervised
-from handful.transfer import fine_tuning
-from handful.transfer.activations import Activations, cached_activations
-from handful.transfer.fine_tuning import (
-    FineTuning,
-    ProbeHead,
-    Tuned,
-    cached_scores,
-    starting_scale,
-    tune_cached,
-    tune_whole,
-)
-from handful.transfer.probe import Probe, ProbeRows, prepare
+from handful.nn.features import frozen_features
+from handful.transfer import fine_tuning_torch
+from handful.transfer.fine_tuning import FineTuning
+from handful.transfer.probe import Probe
+from handful.transfer.technique import Examples, Problem
 
-SIZE, N = 32, 8
+N, SIZE = 10, 32
 TARGETS = np.arange(N) % 2
-ROWS = np.arange(N)
+LIGHT = Policy.parse("light")
+START = Probe(("block15.mean", "head.mean"), views=(0, 1, 2), test_views=(0, 1))
+QUICK = FineTuning(START, 1, n_views=4, least_steps=2, most_steps=2, batch_size=4)
 
 
 @pytest.fixture(scope="module")
 def backbone():
-    """The embedded network at 32 pixels: a fiftieth of the work."""
-    small = EfficientNetLite0Backbone()
-    small.layer_names = tuple(layer.name for layer in small.layers)
-    return small
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(embedded, "SIZES", (SIZE, 224))
+        yield EfficientNetLite0Backbone(SIZE)
 
 
 @pytest.fixture(scope="module")
 def pixels():
-    """Grey noise that is a little redder in one class and a little bluer in the other."""
-    noise = np.random.default_rng(0).integers(60, 180, (N, SIZE, SIZE, 1)).repeat(3, axis=3)
-    return (noise + np.array([[20, 0, -20], [-20, 0, 20]])[TARGETS][:, None, None]).astype(np.uint8)
-
-
-def images(pixels):
-    return (torch.from_numpy(pixels).permute(0, 3, 1, 2).float() - 127) / 128
-
-
-@pytest.fixture(scope="module")
-def features(backbone, pixels):
-    with torch.no_grad():
-        return backbone.module()(images(pixels)).numpy()
+    return np.random.default_rng(0).integers(0, 256, (N, SIZE, SIZE, 3), dtype=np.uint8)
 
 
 @pytest.fixture
-def solved(backbone, features):
-    """The exact probe on the images, and the head that starts from it."""
-    probe = Probe(backbone.layer_names)
-    linear = ProbeRows(probe, features[:, None], backbone, TARGETS, 2, ROWS).fit(0.1)
-    return linear, ProbeHead(backbone.columns(probe.layers), probe.power, linear)
+def problem(backbone, pixels):
+    return Problem(Examples(pixels, frozen_features), TARGETS, 2, np.arange(N), {backbone.name: backbone}, 5, jobs=1)
 
 
-@torch.no_grad()
-def test_before_any_step_the_network_says_what_the_probe_says(backbone, pixels, features, solved):
-    linear, head = solved
-    expected = linear(prepare(features, backbone.columns(backbone.layer_names), 0.5))
-    assert np.ptp(expected) > 0.2
-    np.testing.assert_allclose(Tuned(backbone.module(), head)(images(pixels)).numpy(), expected, atol=1e-3)
+@pytest.fixture
+def kept(monkeypatch):
+    """What activations were asked for: number of pictures, views and frozen blocks."""
+    asked, computed = [], fine_tuning_torch.cached_activations
+
+    def spy(backbone, seen, views, n_frozen, **more):
+        asked.append((len(seen), list(views), n_frozen))
+        return computed(backbone, seen, views, n_frozen, **more)
+
+    monkeypatch.setattr(fine_tuning_torch, "cached_activations", spy)
+    return asked
 
 
-@pytest.mark.parametrize("power", [0.5, 1.0])
-def test_the_head_prepares_features_as_the_probe_does_and_zeros_have_a_gradient(power):
-    rng = np.random.default_rng(0)
-    found = np.abs(rng.normal(size=(5, 7))).astype(np.float32) * (rng.random((5, 7)) < 0.5)
-    found[0] = 0  # a row without any response
-    columns, linear = [slice(0, 3), slice(3, 7)], Linear(rng.normal(size=(7, 2)), rng.normal(size=2))
-    inputs = torch.tensor(found, requires_grad=True)
-    logits = ProbeHead(columns, power, linear)(inputs)
-    np.testing.assert_allclose(logits.detach().numpy(), linear(prepare(found, columns, power)), atol=1e-5)
-    logits.square().sum().backward()
-    assert torch.isfinite(inputs.grad).all()
-    assert inputs.grad[1:].abs().max() > 0
+def test_activations_are_computed_once_for_all_folds_and_the_fit(problem, backbone, kept):
+    folds = (np.arange(N) % 2)[None]
+    QUICK.out_of_fold(problem, backbone, LIGHT, folds)
+    QUICK.fit(problem, backbone, LIGHT)
+    assert kept == [(N, list(views_of(LIGHT, 4)), 15)]
+    replace(QUICK, n_blocks=2).fit(problem, backbone, LIGHT)
+    assert [n_frozen for *_, n_frozen in kept] == [15, 14]
 
 
-def test_from_cached_activations_it_is_the_same_training_as_through_the_whole_network(backbone, pixels, solved):
-    """With activations that are not rounded every step is the same; what is frozen stays as it was to the last bit."""
-    settings = FineTuning(n_blocks=2, epochs=4, batch_size=4, learning_rate=1e-4, head_factor=30)
-    start = {name: value.clone() for name, value in solved[1].state_dict().items()}
-    with torch.no_grad():
-        kept = Activations(*(part.numpy()[:, None] for part in backbone.module().split(14)[0](images(pixels))))
-    tuned, history = tune_cached(settings, backbone, solved[1], kept, TARGETS, seed=1)
+def test_the_head_starts_from_the_views_of_its_own_probe_whatever_was_asked_for_before(problem, backbone):
+    """Two fine-tunings that share their activations, and differ in the views that the probe learns from."""
+    fewer = replace(QUICK, start=replace(START, views=(0,), test_views=(0,)))
+    expected = QUICK.fit(replace(problem), backbone, LIGHT).tensors()
+    fewer.fit(problem, backbone, LIGHT)
+    found = QUICK.fit(problem, backbone, LIGHT).tensors()
+    np.testing.assert_array_equal(found["head.weight"], expected["head.weight"])
 
-    network, head = backbone.module(), solved[1]
-    trained_head = {name: value.clone() for name, value in head.state_dict().items()}
-    head.load_state_dict(start)
-    lower, upper = network.split(14)
-    tail = Tuned(upper, head)
 
-    def fetch(rows, _):
-        with torch.no_grad():
-            return lower(images(pixels[rows])), torch.from_numpy(TARGETS[rows])
+def test_when_everything_is_trained_there_are_no_activations(problem, backbone, kept):
+    replace(QUICK, n_blocks="all").fit(problem, backbone, LIGHT)
+    assert kept == []
 
-    shares = fine_tuning._rate_share(["body.blocks.0", "body.blocks.1", "body.head"], settings)
-    expected = train(tail, Supervised(0.1), fetch, N, settings.training, 1, rate_share=shares)
-    np.testing.assert_allclose([row["loss"] for row in history], [row["loss"] for row in expected], rtol=1e-4)
-    assert history[-1]["loss"] < 0.95 * history[0]["loss"]
 
-    published, after = backbone.module().state_dict(), tuned.body.state_dict()
-    changed = {name for name, value in published.items() if not torch.equal(value, after[name])}
+def test_folds_can_be_trained_in_two_goes(problem, backbone):
+    """What is left out of a first look is learned from, not predicted."""
+    folds = (np.arange(N) % 3)[None]
+    _, at_once = QUICK.out_of_fold(problem, backbone, LIGHT, folds)
+    _, looked = QUICK.out_of_fold(problem, backbone, LIGHT, np.where(folds < 1, folds, -1))
+    _, rest = QUICK.out_of_fold(problem, backbone, LIGHT, np.where(folds >= 1, folds, -1))
+    np.testing.assert_array_equal(np.isnan(looked[0]).all(axis=1), folds[0] >= 1)
+    np.testing.assert_array_equal(np.where(folds[..., None] < 1, looked, rest), at_once)
+    assert np.isfinite(at_once).all()
+
+
+def test_only_the_first_repeat_is_trained(problem, backbone):
+    folds = np.stack([np.arange(N) % 2, np.arange(N) // 2 % 2])
+    assert QUICK.out_of_fold(problem, backbone, LIGHT, folds)[1].shape == (1, N, 2)
+
+
+def test_a_training_gives_the_same_however_many_threads_there_are(problem, backbone):
+    folds = (np.arange(N) % 2)[None]
+    _, expected = QUICK.out_of_fold(problem, backbone, LIGHT, folds)
+    before = torch.get_num_threads()
+    torch.set_num_threads(before + 1)
+    _, found = QUICK.out_of_fold(problem, backbone, LIGHT, folds)
+    assert torch.get_num_threads() == before + 1  # as it was found
+    torch.set_num_threads(before)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_the_fitted_network_is_its_own_and_what_is_frozen_stays(problem, backbone):
+    fitted = QUICK.fit(problem, backbone, LIGHT)
+    published, own = backbone.module().state_dict(), fitted.backbone.weights
+    changed = {name for name, value in published.items() if not np.array_equal(value.numpy(), own[name])}
     assert changed
-    assert all(name.startswith(("blocks.14.", "blocks.15.", "head.")) for name in changed)
-    assert not any("running" in name for name in changed)
-    assert not torch.equal(trained_head["linear.weight"], start["linear.weight"])
+    assert all(name.startswith(("blocks.15.", "head.")) for name in changed)
+    assert fitted.backbone.name.startswith(f"{backbone.name}+")
+    assert fitted.backbone.spec == backbone.spec
 
 
-def test_the_same_seed_gives_the_same_weights_and_another_one_others(backbone, pixels, features):
-    kept = cached_activations(backbone, pixels, (ORIGINAL, MIRRORED), 15, device="cpu")
-    linear = Linear(np.zeros((features.shape[1], 2)), np.zeros(2))
-    found = []
-    for seed in (3, 3, 4):
-        head = ProbeHead(backbone.columns(backbone.layer_names), 0.5, linear)
-        tuned, _ = tune_cached(FineTuning(epochs=2, batch_size=4), backbone, head, kept, TARGETS, seed)
-        found.append(torch.cat([value.flatten().double() for value in tuned.state_dict().values()]))
-    assert torch.equal(found[0], found[1])
-    assert not torch.equal(found[0], found[2])
+@pytest.mark.parametrize(("n", "steps"), [(1, 60), (40, 60), (100, 150), (1000, 300)])
+def test_more_examples_take_more_steps_within_limits(n, steps):
+    training = FineTuning(START).training(n)
+    assert training.steps == steps
+    assert training.frozen_statistics
 
 
-def test_scores_from_kept_activations_are_those_of_the_whole_network(backbone, pixels, solved):
-    kept = cached_activations(backbone, pixels, (ORIGINAL, MIRRORED), 15, device="cpu")
-    tuned, _ = tune_cached(FineTuning(epochs=1), backbone, solved[1], kept, TARGETS, seed=0)
-    rows = np.array([5, 0, 2])
-    with torch.no_grad():
-        both = [tuned(images(part)).numpy() for part in (pixels[rows], pixels[rows][:, :, ::-1].copy())]
-    assert np.abs(both[0] - both[1]).max() > 0.05
-    found = cached_scores(tuned, kept, 15, rows, views=(0, 1), batch_size=2)
-    np.testing.assert_allclose(found, np.mean(both, axis=0), atol=0.02)
+@pytest.mark.parametrize(("n_blocks", "n_frozen"), [(0, 16), (11, 5), (16, 0), ("all", None)])
+def test_what_is_not_trained_is_frozen(n_blocks, n_frozen):
+    assert FineTuning(START, n_blocks).n_frozen == n_frozen
 
 
-def test_the_whole_network_learns_and_its_statistics_stay(backbone, pixels, solved):
-    settings = FineTuning("all", epochs=6, batch_size=8, learning_rate=1e-4, head_factor=30)
-    tuned, history = tune_whole(settings, backbone, solved[1], pixels, Policy.parse("flips"), TARGETS, seed=0)
-    assert history[-1]["loss"] < history[0]["loss"]
-    published, after = backbone.module().state_dict(), tuned.body.state_dict()
-    changed = {name for name, value in published.items() if not torch.equal(value, after[name])}
-    trained = {name for name in published if name.endswith(("weight", "bias"))}
-    assert changed == trained
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"n_blocks": -1}, r"n_blocks=-1 is not 0 to 16, nor 'all'"),
+        ({"n_blocks": 17}, r"n_blocks=17 is not 0 to 16, nor 'all'"),
+        ({"head_factor": 0}, r"head_factor=0 is not above 0"),
+        ({"trains": "some"}, r"trains='some' is neither 'all' nor 'norms'"),
+        ({"unfreezing": "never"}, r"unfreezing='never' is neither 'at once' nor 'gradual'"),
+        ({"n_views": 1}, r"n_views=1 is fewer than the 2 views that a prediction is averaged over"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(settings, text):
+    with pytest.raises(UsageError, match=f"{text}; FineTuning"):
+        FineTuning(START, **settings)
 
 
-def test_the_rate_falls_from_block_to_block_and_the_head_has_its_own():
-    share = fine_tuning._rate_share(
-        ["body.stem", "body.blocks.1", "body.blocks.10", "body.head"], FineTuning(decay=0.5, head_factor=7)
-    )
-    names = [
-        "body.stem.norm.bias",
-        "body.blocks.1.filter.x",
-        "body.blocks.10.x",
-        "body.head.norm.bias",
-        "head.linear.bias",
-    ]
-    assert [share(name) for name in names] == [0.125, 0.25, 0.5, 1.0, 7]
-
-
-def test_at_the_starting_scale_no_other_scale_has_a_smaller_loss():
-    scores = np.random.default_rng(0).normal(size=(20, 3)) * 0.2 + np.eye(3)[np.arange(20) % 3]
-    targets = np.arange(20) % 3
-    scale = starting_scale(scores, targets, 0.1)
-
-    def loss(at):
-        return float(
-            torch.nn.functional.cross_entropy(torch.tensor(at * scores), torch.tensor(targets), label_smoothing=0.1)
-        )
-
-    assert loss(scale) < min(loss(0.98 * scale), loss(1.02 * scale))
-    assert 1 < scale < 10
-    assert starting_scale(scores, targets, 0.0) > scale  # less smoothing, more certainty
-
-
-def test_settings_that_contradict_each_other_are_refused(backbone, pixels, solved):
-    with pytest.raises(UsageError, match=r"n_blocks=-1 is not a number of blocks"):
-        FineTuning(-1)
-    with pytest.raises(UsageError, match=r"head_factor=0 is not above 0"):
-        FineTuning(head_factor=0)
-    with pytest.raises(UsageError, match=r"n_blocks='all' leaves nothing frozen.*choose 0 to 16"):
-        FineTuning("all").n_frozen(16)
-    with pytest.raises(UsageError, match=r"n_blocks=2, and the whole network was to be tuned"):
-        tune_whole(FineTuning(2), backbone, solved[1], pixels, Policy.parse("none"), TARGETS, seed=0)
+def test_it_says_what_is_trained():
+    some, everything = FineTuning(START, 3), FineTuning(START, "all")
+    assert some.describe("a/net", LIGHT).startswith("fine-tuning of the last 3 blocks of net")
+    assert everything.describe("net", LIGHT).startswith("fine-tuning of the whole network of net")
+    norms = FineTuning(START, 3, trains="norms", unfreezing="gradual").describe("net", LIGHT)
+    assert norms.startswith("fine-tuning of the normalisation in the last 3 blocks of net, unfrozen from the top down")
+    assert some.brief("net@160", LIGHT) == "fine-tuned: 3 blocks, 12 views: light, 160 px"

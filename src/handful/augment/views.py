@@ -63,4 +63,4 @@ def views_of(policy: Policy, most: int = MOST_VIEWS) -> tuple[View, ...]:
     first = (ORIGINAL, MIRRORED) if flips else (ORIGINAL,)
     if not policy.without(flip_h.name).operations:
         return first[:most]
-    return (*first, *(View(str(policy), number) for number in range(len(first), MOST_VIEWS)))[:most]
+    return (*first, *(View(str(policy), number) for number in range(len(first), most)))[:most]

@@ -31,22 +31,41 @@ The whole account is in `report.html` (for people) and `metrics.json` (for progr
 
 ## Use it
 
-    handful predict FOLDER photo.jpg
-
-or, with ONNX Runtime alone: `model.onnx` takes `pixels`, uint8 RGB of shape
-(n, {manifest.size}, {manifest.size}, 3), and gives calibrated `probabilities`. Squash photos to that square: by area
-averaging when they shrink, bilinearly when they grow.
+{_use_of_texts(manifest) if manifest.window else _use_of_photos(manifest)}
 
 ## Limits
 
-The score holds for photos like the ones it was made from. Photos of another camera, place or time may be harder, and
-what belongs to none of the classes is only sometimes recognised as unfamiliar. Not for decisions about people without
-a person.
+{_TEXTS if manifest.window else _PHOTOS} Not for decisions about people without a person.
 
 ## Licences
 
 {licences}
 """
+
+
+_PHOTOS = """The score holds for photos like the ones it was made from. Photos of another camera, place or time may be
+harder, and what belongs to none of the classes is only sometimes recognised as unfamiliar."""
+
+_TEXTS = """The score holds for texts like the ones it was made from. Texts of another source, language or time may be
+harder, and what belongs to none of the classes is only sometimes recognised as unfamiliar."""
+
+
+def _use_of_photos(manifest: Manifest) -> str:
+    return f"""    handful predict FOLDER photo.jpg
+
+or, with ONNX Runtime alone: `model.onnx` takes `pixels`, uint8 RGB of shape
+(n, {manifest.size}, {manifest.size}, 3), and gives calibrated `probabilities`. Squash photos to that square: by area
+averaging when they shrink, bilinearly when they grow."""
+
+
+def _use_of_texts(manifest: Manifest) -> str:
+    return f"""    handful predict FOLDER --text "a text"
+    handful predict FOLDER table.csv letter.txt
+
+or, with ONNX Runtime and tokenizers alone: `tokenizer.json` turns a text into token ids; `model.onnx` takes `ids` and
+`mask`, int64 of shape (windows, length), at most {manifest.window} tokens with the special ones, and `share`, float32
+of shape (n, windows): 1 for the window of a text, 1/k for each of the k windows of a longer one, 0 elsewhere. It gives
+calibrated `probabilities`."""
 
 
 def _percent(value: float) -> str:

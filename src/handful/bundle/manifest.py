@@ -6,9 +6,11 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
-from handful.core.errors import ModelError
+from handful.core.errors import DataError, ModelError
+from handful.evaluate.costs import Costs, checked_costs
 
 FORMAT = 1
 REMEDY = "copy the folder again or fit the model again"
@@ -25,7 +27,7 @@ class Manifest:
     Args:
         task: Such as "image classification".
         classes: Names, in the order of the probabilities.
-        size: Height and width of the pixels that the graph takes; pictures are squashed to it.
+        size: Height and width of the pixels that the graph takes; pictures are squashed to it. None for texts.
         conformal_scores: Sorted out-of-fold nonconformity scores, 1 - probability of the truth.
         familiar_distances: Sorted distances of each training example to its nearest neighbour.
         recipe: What was decided, as `Recipe.to_json`.
@@ -34,12 +36,19 @@ class Manifest:
         licences: Of weights and data.
         versions: Of what made the folder.
         files: SHA-256 of the files that predicting reads.
+        window: Tokens that the graph reads at once, special ones included; longer texts are read in windows that
+            overlap. None for images.
+        seen_texts: Digests of the training texts, by which an evaluation knows them again.
+        references: What the training examples are called whose embeddings are kept, in their order.
+        reference_targets: Their classes, as indices.
+        costs: What it costs to take the class of a row for the class of a column; the answer is the class of least
+            expected cost. None where it is the likeliest.
         format: Version of this schema.
     """
 
     task: str
     classes: tuple[str, ...]
-    size: int
+    size: int | None
     conformal_scores: tuple[float, ...]
     familiar_distances: tuple[float, ...]
     recipe: dict[str, Any]
@@ -48,6 +57,11 @@ class Manifest:
     licences: tuple[dict[str, str], ...]
     versions: dict[str, str]
     files: dict[str, str]
+    window: int | None = None
+    seen_texts: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+    reference_targets: tuple[int, ...] = ()
+    costs: Costs | None = None
     format: int = FORMAT
 
     def to_bytes(self) -> bytes:
@@ -98,27 +112,45 @@ def _checked(saved: dict[str, Any], path: Path) -> Manifest:
         return ModelError(f"{FILE_NAME} has no usable {field!r}", str(path), REMEDY)
 
     for field, kind in _KINDS.items():
-        if not isinstance(saved.get(field), kind) or isinstance(saved[field], bool):
+        if field not in saved or not isinstance(saved[field], kind) or isinstance(saved[field], bool):
             raise wrong(field)
     if unknown := saved.keys() - _KINDS.keys():
         raise ModelError(f"{FILE_NAME} has unknown fields: {', '.join(sorted(unknown))}", str(path), REMEDY)
     names = saved["classes"]
     if not all(isinstance(name, str) for name in names) or len(set(names)) != len(names) or len(names) < 2:
         raise wrong("classes")
-    if not 1 <= saved["size"] <= 4096:
+    if saved["window"] is None and not 1 <= (saved["size"] or 0) <= 4096:
         raise wrong("size")
+    if saved["window"] is not None and (saved["size"] is not None or not 3 <= saved["window"] <= 2**20):
+        raise wrong("window")
+    if not all(isinstance(digest, str) for digest in saved["seen_texts"]):
+        raise wrong("seen_texts")
+    if not all(isinstance(name, str) for name in saved["references"]):
+        raise wrong("references")
+    targets = saved["reference_targets"]
+    if len(targets) != len(saved["references"]) or not all(type(c) is int and 0 <= c < len(names) for c in targets):
+        raise wrong("reference_targets")
     for field in ("conformal_scores", "familiar_distances"):
         numbers = saved[field]
         if not all(type(x) in (int, float) and abs(x) <= LARGEST for x in numbers) or numbers != sorted(numbers):
             raise wrong(field)
+    try:
+        costs = None if saved["costs"] is None else checked_costs(saved["costs"], names)
+    except DataError as failure:
+        raise wrong("costs") from failure
     tuples = {field: tuple(saved[field]) for field, kind in _KINDS.items() if kind is list}
-    return Manifest(**{**saved, **tuples})
+    return Manifest(**{**saved, **tuples, "costs": costs})
 
 
-_KINDS: dict[str, type] = {
+_KINDS: dict[str, type | tuple[type, ...]] = {
     "task": str,
     "classes": list,
-    "size": int,
+    "size": (int, NoneType),
+    "window": (int, NoneType),
+    "seen_texts": list,
+    "references": list,
+    "reference_targets": list,
+    "costs": (list, NoneType),
     "conformal_scores": list,
     "familiar_distances": list,
     "recipe": dict,

@@ -1,4 +1,4 @@
-"""A model folder at work: ONNX Runtime, NumPy and OpenCV, nothing else."""
+"""A model folder at work: ONNX Runtime and NumPy, with OpenCV for images and tokenizers for texts; nothing else."""
 
 from __future__ import annotations
 
@@ -11,20 +11,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from handful.bundle.inputs import Batch, Flags, ImageInputs, Inputs, TextInputs, name_of
 from handful.bundle.manifest import REMEDY, Manifest, read_manifest
-from handful.core.errors import ImageError, ModelError, UsageError
+from handful.core.errors import ModelError, UsageError
 from handful.core.progress import SILENT, Progress
+from handful.data.text_inputs import shortened
 from handful.evaluate.conformal import abstains, p_value, prediction_sets, threshold
+from handful.evaluate.costs import Costs, decided
 from handful.evaluate.unfamiliar import nearest_distance
 from handful.nn.onnx_runtime import open_session
 
 if TYPE_CHECKING:
-    from handful.data.images import Problem
+    from handful.data.images import Problem  # brings Pillow and OpenCV, which a model for texts does not need
 
 GRAPH = "model.onnx"
 WEIGHTS = "weights.safetensors"
-BATCH_SIZE = 8  # doubled by mirrored copies; larger batches take memory and no less time
-UNFAMILIAR = 0.05  # share of familiar pictures that may be flagged by mistake
+TOKENIZER = "tokenizer.json"
+UNFAMILIAR = 0.05  # share of familiar inputs that may be flagged by mistake
 DEFAULT_COVERAGE = 0.9
 
 
@@ -40,6 +43,8 @@ class Predictions:
             made from too few examples to promise it.
         abstain: Whether the set is not a single class, or the input is unlike the training data, shape (n,).
         unfamiliar: Whether the input is unlike anything seen in training, shape (n,).
+        costs: What mistakes cost, shape (n_classes, n_classes), where that decides rather than the largest probability;
+            the answer may then lie outside of the set, which says what is likely.
     """
 
     names: tuple[str, ...]
@@ -48,11 +53,12 @@ class Predictions:
     sets: npt.NDArray[np.bool_] | None
     abstain: npt.NDArray[np.bool_]
     unfamiliar: npt.NDArray[np.bool_]
+    costs: Costs | None = None
 
     @property
     def indices(self) -> npt.NDArray[np.int64]:
-        """The most probable class of each input, as an index."""
-        return np.asarray(self.probabilities.argmax(axis=1))
+        """The answer to each input, as the index of a class: the most probable, or of the least expected cost."""
+        return decided(self.probabilities, self.costs)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -80,6 +86,7 @@ class Model:
         manifest: What the model says about itself.
         graph: The serialized ONNX graph.
         references: Embeddings of training examples, shape (m, dim).
+        tokenizer: The content of `tokenizer.json`, of a model for texts.
         name: What to call it in messages: its folder.
         threads: Threads inside one operation; all usable cores when None.
     Raises:
@@ -91,12 +98,16 @@ class Model:
         manifest: Manifest,
         graph: bytes,
         references: npt.NDArray[np.floating],
+        tokenizer: bytes = b"",
         name: str = "model",
         threads: int | None = None,
     ) -> None:
         self.manifest, self.name = manifest, name
+        self.inputs = _inputs(manifest, tokenizer)
         lengths = np.linalg.norm(references.astype(np.float64), axis=1, keepdims=True)
-        self._references = references / np.maximum(lengths, 1e-6)  # float16 has made them a little longer or shorter
+        if manifest.references and len(manifest.references) != len(references):
+            raise ModelError("handful.json and weights.safetensors disagree on the training examples", name, REMEDY)
+        self.references = references / np.maximum(lengths, 1e-6)  # float16 has made them a little longer or shorter
         self._familiar = np.array(manifest.familiar_distances)
         self._conformal = np.array(manifest.conformal_scores)
         self._session = open_session(graph, threads, name)
@@ -114,11 +125,9 @@ class Model:
         Yields:
             Predictions of the readable inputs of a batch (None when there are none) and the problems of the others.
         """
-        from handful.data.images import decode_stream
-
-        for batch in decode_stream(inputs, self.manifest.size, BATCH_SIZE, jobs):
+        for batch in self.inputs.batches(inputs, jobs):
             names = [name_of(inputs[row], int(row)) for row in batch.rows]
-            yield self.predict_pixels(batch.pixels, names, coverage) if names else None, batch.problems
+            yield self.judge(*self.run(batch), names, coverage) if names else None, batch.problems
 
     def predict(
         self,
@@ -127,37 +136,41 @@ class Model:
         jobs: int | None = None,
         progress: Progress = SILENT,
     ) -> Predictions:
-        """Predict files, arrays or Pillow images; every one must be readable.
+        """Predict; every input must be readable.
 
+        Args:
+            inputs: For images: paths, arrays or Pillow images. For texts: strings, or a `Path` for each text file.
+            coverage: How often a prediction set should hold the truth.
+            jobs: Threads that decode images; all usable cores when None.
+            progress: Told of every input.
         Raises:
-            ImageError: for the first that cannot be read.
+            DataError: for the first that cannot be read.
         """
+        kind = self.inputs.kind
         if isinstance(inputs, str | Path):
-            raise UsageError("one path was given; a list of images was expected", str(inputs), "pass [path]")
+            given = "text" if kind == "text" and isinstance(inputs, str) else "path"
+            what = f"one {given} was given; a list of {kind}s was expected"
+            raise UsageError(what, shortened(str(inputs)), f"pass [{given}]")
         found = []
         with progress.track("predicting", len(inputs)) as done:
             for predictions, problems in self.stream(inputs, coverage, jobs):
                 if problems:
-                    raise ImageError(problems[0].reason, problems[0].name, "replace or remove it")
+                    raise self.inputs.error(problems[0])
                 if predictions:
                     found.append(predictions)
                     done(len(predictions))
         if not found:
-            raise UsageError("there is nothing to predict", remedy="give at least one image")
+            raise UsageError("there is nothing to predict", remedy=f"give at least one {kind}")
         return _joined(found, self.classes)
 
-    def predict_pixels(
-        self, pixels: npt.NDArray[np.uint8], names: Sequence[str], coverage: float = DEFAULT_COVERAGE
-    ) -> Predictions:
-        """Predict decoded pixels, shape (n, size, size, 3), RGB; in batches."""
-        parts = [self.run(pixels[start : start + BATCH_SIZE]) for start in range(0, len(pixels), BATCH_SIZE)]
-        probabilities, embedding = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return self.judge(probabilities, embedding, names, coverage)
-
-    def run(self, batch: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
-        """Probabilities (n, n_classes) and embeddings (n, dim) of one batch of pixels."""
-        probabilities, embedding = self._session.run(["probabilities", "embedding"], {"pixels": batch})
-        return np.asarray(probabilities, dtype=np.float64), np.asarray(embedding)
+    def run(self, batch: Batch) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
+        """Probabilities (n, n_classes) and embeddings (n, dim) of the readable inputs of a batch, in their order."""
+        probabilities = np.empty((len(batch.rows), len(self.classes)))
+        embedding = np.empty((len(batch.rows), self.references.shape[1]), dtype=np.float32)
+        for feed in batch.feeds:
+            found = self._session.run(["probabilities", "embedding"], feed.arrays)
+            probabilities[feed.places], embedding[feed.places] = found
+        return probabilities, embedding
 
     def judge(
         self,
@@ -171,7 +184,8 @@ class Model:
         sets = None if limit is None else prediction_sets(probabilities, limit)
         unfamiliar = self.unfamiliarity(embedding) <= self.unfamiliar_level
         abstain = unfamiliar | (abstains(sets) if sets is not None else False)
-        return Predictions(tuple(names), self.classes, probabilities, sets, abstain, unfamiliar)
+        costs = self.manifest.costs
+        return Predictions(tuple(names), self.classes, probabilities, sets, abstain, unfamiliar, costs)
 
     def limit(self, coverage: float) -> float | None:
         """The conformal threshold at a coverage; None when the training set was too small to promise it."""
@@ -188,7 +202,11 @@ class Model:
 
     def nearest(self, embedding: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
         """Distance to the nearest training example, shape (n,)."""
-        return nearest_distance(embedding.astype(np.float64), self._references)
+        return nearest_distance(embedding.astype(np.float64), self.references)
+
+    def seen(self, inputs: Sequence[Any], embedding: npt.NDArray[np.floating]) -> Flags:
+        """Which of these readable inputs the model was made from, shape (n,)."""
+        return self.inputs.seen(inputs, self.nearest(embedding))
 
     @property
     def unfamiliar_level(self) -> float:
@@ -196,17 +214,11 @@ class Model:
         return max(UNFAMILIAR, 1 / (len(self._familiar) + 1)) if len(self._familiar) else 0.0
 
     def _check_shapes(self) -> None:
-        size, n_classes = self.manifest.size, len(self.classes)
         shapes = {port.name: port.shape[1:] for port in (*self._session.get_inputs(), *self._session.get_outputs())}
-        width = self._references.shape[1]
-        wanted = {"pixels": [size, size, 3], "probabilities": [n_classes], "embedding": [width]}
+        outputs = {"probabilities": [len(self.classes)], "embedding": [self.references.shape[1]]}
+        wanted = {**self.inputs.shapes, **outputs}
         if shapes != wanted:
             raise ModelError(f"{GRAPH} and handful.json disagree: {shapes}, expected {wanted}", self.name, REMEDY)
-
-
-def name_of(item: Any, row: int) -> str:
-    """What to call an input: its path, or its position."""
-    return str(item) if isinstance(item, str | Path) else f"input {row}"
 
 
 def load(folder: str | Path, threads: int | None = None) -> Model:
@@ -220,7 +232,14 @@ def load(folder: str | Path, threads: int | None = None) -> Model:
         raise ModelError("no such model folder", str(folder), "give a folder made by handful fit")
     manifest = read_manifest(folder)
     graph = _sealed(folder, GRAPH, manifest)
-    return Model(manifest, graph, _references(folder, manifest), str(folder), threads)
+    tokenizer = _sealed(folder, TOKENIZER, manifest) if manifest.window is not None else b""
+    return Model(manifest, graph, _references(folder, manifest), tokenizer, str(folder), threads)
+
+
+def _inputs(manifest: Manifest, tokenizer: bytes) -> Inputs:
+    if manifest.window is not None:
+        return TextInputs(tokenizer, manifest.window, manifest.seen_texts)
+    return ImageInputs(manifest.size or 0)
 
 
 def _sealed(folder: Path, name: str, manifest: Manifest) -> bytes:
@@ -253,4 +272,5 @@ def _joined(parts: list[Predictions], classes: tuple[str, ...]) -> Predictions:
 
     names = tuple(name for part in parts for name in part.names)
     sets = None if parts[0].sets is None else together("sets")
-    return Predictions(names, classes, together("probabilities"), sets, together("abstain"), together("unfamiliar"))
+    flags = together("abstain"), together("unfamiliar")
+    return Predictions(names, classes, together("probabilities"), sets, *flags, parts[0].costs)

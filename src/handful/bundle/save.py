@@ -15,11 +15,11 @@ import numpy.typing as npt
 
 from handful.bundle.card import model_card
 from handful.bundle.manifest import FILE_NAME, Manifest
-from handful.bundle.model import GRAPH, WEIGHTS
+from handful.bundle.model import GRAPH, TOKENIZER, WEIGHTS
 from handful.core.errors import UsageError
 from handful.core.files import replaced_folder
 
-OURS = {GRAPH, WEIGHTS, FILE_NAME, "metrics.json", "report.html", "README.md"}
+OURS = {GRAPH, WEIGHTS, TOKENIZER, FILE_NAME, "metrics.json", "report.html", "README.md"}
 ESCAPED = ("utf-8", "backslashreplace")  # names of files and folders may be no text; in JSON this is its own escape
 
 
@@ -49,6 +49,7 @@ def write_model(
     manifest: Manifest,
     metrics: Mapping[str, Any],
     report: str,
+    tokenizer: bytes = b"",
 ) -> None:
     """Write the folder beside `out` and put it there by rename when it is complete.
 
@@ -58,16 +59,15 @@ def write_model(
         manifest: `handful.json`; the digests of the files are filled in here.
         metrics: `metrics.json`.
         report: `report.html`.
+        tokenizer: `tokenizer.json`, of a model for texts.
     """
     from safetensors.numpy import save
 
     check_destination(out)
-    weights = save(dict(tensors))
-    sealed = {GRAPH: hashlib.sha256(graph).hexdigest(), WEIGHTS: hashlib.sha256(weights).hexdigest()}
-    manifest = replace(manifest, files=sealed)
+    read = {GRAPH: graph, WEIGHTS: save(dict(tensors)), **({TOKENIZER: tokenizer} if tokenizer else {})}
+    manifest = replace(manifest, files={name: hashlib.sha256(content).hexdigest() for name, content in read.items()})
     contents = {
-        GRAPH: graph,
-        WEIGHTS: weights,
+        **read,
         FILE_NAME: manifest.to_bytes(),
         "metrics.json": (json.dumps(metrics, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode(*ESCAPED),
         "report.html": report.encode(*ESCAPED),

@@ -13,10 +13,10 @@ from handful.cli.output import (
     Metric,
     Seed,
     Terminal,
-    checked_metric,
     say,
     show,
     show_json,
+    signed,
     with_interval,
 )
 
@@ -24,27 +24,32 @@ from handful.cli.output import (
 def compare(
     first: Annotated[Path, typer.Argument(help="A model folder.")],
     second: Annotated[Path, typer.Argument(help="Another.")],
-    data: Annotated[Path, typer.Argument(help="Labelled photos that neither has seen.")],
+    data: Annotated[Path, typer.Argument(help="Labelled photos or texts that neither has seen.")],
     metric: Metric = "accuracy",
     seed: Seed = 0,
     jobs: Jobs = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare two models on the same photos."""
+    """Compare two models on the same photos or texts."""
     from handful.bundle.model import load
-    from handful.data.readers import read_test
-    from handful.tasks.evaluate_images import compare_images
+    from handful.evaluate.metric import check_metric
+    from handful.tasks.evaluation import compare_models, read_labelled
 
+    check_metric(metric)
     models = load(first), load(second)
-    labelled = read_test(data, models[0].classes)
-    result = compare_images(*models, labelled, checked_metric(metric), seed, jobs, Terminal())
+    labelled, notes = read_labelled(models[0], data)
+    for note in notes:
+        say(f"note: {note}")
+    result = compare_models(*models, labelled, metric, seed, jobs, Terminal())
     if any(result["leaked"]):
-        say(f"warning: left out photos the models were made from: {' and '.join(map(str, result['leaked']))}")
+        numbers = " and ".join(map(str, result["leaked"]))
+        say(f"warning: left out {models[0].inputs.kind}s the models were made from: {numbers}")
     if as_json:
         show_json(result)
         return
     for which in ("first", "second"):
         show(f"{result[which]['model']:30} {with_interval(result[which])}")
-    gap = result["difference"]
-    show(f"{'second minus first':30} {gap['value']:+.1f} points [{gap['low']:+.1f}, {gap['high']:+.1f}]")
+    unit = result["gain_unit"]
+    gain, low, high = (signed(result["difference"][end], unit) for end in ("value", "low", "high"))
+    show(f"{'gain of the second':30} {gain} {unit} [{low}, {high}]")
     show(f"{'verdict':30} {result['verdict']}")

@@ -13,63 +13,66 @@ from handful.cli.output import (
     Metric,
     Seed,
     Terminal,
-    checked_metric,
-    percent,
+    guessed,
     show,
     show_json,
+    signed,
     table,
     with_interval,
 )
 
 
 def fit(
-    data: Annotated[Path, typer.Argument(help="Folder class/photo.jpg (or train/, test/), or a table image,label.")],
+    data: Annotated[Path, typer.Argument(help="Folder class/photo.jpg or class/*.txt, or a table image|text,label.")],
     out: Annotated[Path, typer.Option(help="The model folder; a model that stands there is replaced.")],
-    test: Annotated[Path | None, typer.Option(help="Labelled photos to test on, never trained on.")] = None,
-    unlabelled: Annotated[Path | None, typer.Option(help="Photos without labels.")] = None,
-    task: Annotated[str | None, typer.Option(help="image-classification, the only one so far.")] = None,
+    test: Annotated[Path | None, typer.Option(help="Labelled examples to test on, never trained on.")] = None,
+    unlabelled: Annotated[Path | None, typer.Option(help="Examples without labels.")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="image-classification or text-classification; told from the data when not given.")
+    ] = None,
     backbone: Annotated[
-        str, typer.Option(help="efficientnet-lite0, @160 for smaller pictures, or a folder.")
-    ] = "efficientnet-lite0",
+        str, typer.Option(help="A name (efficientnet-lite0@160, all-minilm-l6-v2), a folder, or org/model on the hub.")
+    ] = "",
     recipe: Annotated[str, typer.Option(help="auto, or probe: frozen features alone.")] = "auto",
     augment: Annotated[str, typer.Option(help="auto, a policy (none, flips, light ...), or rotate=15,...")] = "auto",
     budget: Annotated[str, typer.Option(help="A ceiling: 5m, 90s or 40fits.")] = "5m",
     metric: Metric = "accuracy",
     seed: Seed = 0,
     jobs: Jobs = None,
-    engine: Annotated[str, typer.Option(help="local, the only one so far.")] = "local",
+    engine: Annotated[str, typer.Option(help="local, or ray: folds on a Ray cluster.")] = "local",
     strict: Annotated[bool, typer.Option("--strict", help="Refuse data with unreadable files.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Never use the network.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a model from labelled photos, with an honest score."""
+    """Make a model from labelled photos or texts, with an honest score."""
     from handful.bundle.save import check_destination
     from handful.core.errors import UsageError
-    from handful.data.readers import read
-    from handful.tasks.fit_images import TASK, Settings, fit_images
+    from handful.evaluate.metric import metric_named
+    from handful.tasks.fitting import Settings
+    from handful.tasks.tasks import task_of
 
-    _check_supported("--task", task, TASK.replace(" ", "-"))
-    _check_supported("--engine", engine, "local")
     check_destination(out)
     if out.resolve().is_relative_to(data.resolve()):
-        raise UsageError("the model would lie among the photos", str(out), "choose an --out elsewhere")
-    settings = Settings(backbone, recipe, augment, budget, checked_metric(metric), seed=seed, jobs=jobs, strict=strict)
-    splits, terminal = read(data, test=test, unlabelled=unlabelled), Terminal()
+        raise UsageError("the model would lie among the examples", str(out), "choose an --out elsewhere")
+    settings = Settings(
+        backbone, recipe, augment, budget, metric, seed=seed, jobs=jobs, engine=engine, strict=strict,
+        offline=offline,
+    )  # fmt: skip
+    terminal = Terminal()
+    chosen, why = task_of(data, task)
+    if why:
+        terminal.note(f"task: {chosen.name}, as {why}")
+    splits = chosen.read(data, test, unlabelled)
+    metric_named(metric, splits.train.classes)  # a cost matrix that makes no sense is refused before any work
     for note in splits.notes:
         terminal.note(note)
     if splits.unlabelled is not None:
-        terminal.note(f"{len(splits.unlabelled)} unlabelled photos are left aside: no recipe learns from them yet")
-    metrics = fit_images(splits, settings, data.resolve().name, terminal).save(out)
+        terminal.note(f"{len(splits.unlabelled)} unlabelled examples are left aside: no recipe learns from them yet")
+    metrics = chosen.fit(splits, settings, data.resolve().name, terminal).save(out)
     if as_json:
         show_json(metrics)
     else:
         _report(metrics, out)
-
-
-def _check_supported(option: str, asked: str | None, supported: str) -> None:
-    from handful.core.errors import UsageError
-
-    if asked is not None and asked.replace("_", "-") != supported:
-        raise UsageError(f"{asked!r} is not supported yet", option, f"supported is {supported}")
 
 
 def _report(metrics: dict[str, Any], out: Path) -> None:
@@ -88,11 +91,18 @@ def _report(metrics: dict[str, Any], out: Path) -> None:
     if metrics["test_score"]:
         leaked = f", {metrics['test']['leaked']} leaked left out" if metrics["test"]["leaked"] else ""
         show(f"{'on the test set':18} {with_interval(metrics['test_score'])}{leaked}")
-    show(f"{'always guessing':18} {percent(majority['value'])}  ({majority['class']})")
+    if metrics["score_note"]:
+        show(f"note: {metrics['score_note']}", indent=2)
+    show(f"{'always guessing':18} {guessed(majority, metrics['metric'])}")
+    if floor := metrics.get("floor"):
+        show(f"{floor['name'] + ' alone':18} {with_interval(floor['score'])}")
     show(f"{'recipe':18} {metrics['recipe']['description']}", indent=19)
+    for line in metrics.get("given_up", []):
+        show(f"given up: {line}", indent=2)
     if metrics["evidence"]:
         show()
-        for line in table(_evidence(metrics["evidence"]), ("technique", "on", "gain, points", "verdict")):
+        head = ("technique", "on", f"gain, {metrics['gain_unit']}", "verdict")
+        for line in table(_evidence(metrics["evidence"], metrics["gain_unit"]), head):
             show(line)
         show()
     if metrics.get("n_candidates_skipped"):
@@ -102,26 +112,16 @@ def _report(metrics: dict[str, Any], out: Path) -> None:
     show()
     show(f"model   {out} ({metrics['model_bytes'] / 1e6:.1f} MB), in {metrics['seconds']:.0f} s")
     show(f"report  {out / 'report.html'}")
-    show(f"next    handful predict {out} PHOTO...")
+    show(f"next    handful predict {out} {metrics['called'].removesuffix('s').upper()}...")
 
 
-def _evidence(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+def _evidence(rows: list[dict[str, Any]], unit: str) -> list[tuple[str, ...]]:
     return [
         (
             row["technique"],
             "on" if row["on"] else "off",
-            f"{_signed(row['gain'])} [{_signed(row['low'])}, {_signed(row['high'])}]",
+            f"{signed(row['gain'], unit)} [{signed(row['low'], unit)}, {signed(row['high'], unit)}]",
             row["verdict"],
         )
         for row in rows
     ]
-
-
-def _signed(points: float) -> str:
-    """Never -0.0.
-
-    Example:
-        >>> _signed(-0.04), _signed(3.14)
-        ('+0.0', '+3.1')
-    """
-    return f"{round(points, 1) + 0.0:+.1f}"

@@ -17,9 +17,13 @@ from handful.core.progress import Progress
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on one line, nothing else.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of everything random: same seed, same result.")]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Threads that read images; all cores by default.")]
-Metric = Annotated[str, typer.Option(help="accuracy or balanced_accuracy.")]
+Metric = Annotated[
+    str,
+    typer.Option(help="accuracy, balanced_accuracy, macro_f1, auroc, log_loss, or cost:FILE.csv (rows: the truth)."),
+]
 
 WIDTH = 80  # columns of output for people
+NOT_SHARES = ("log_loss", "cost")  # scores that are no share of anything
 PATIENCE = 1.0  # seconds before a bar appears
 
 
@@ -107,8 +111,38 @@ def with_interval(score: dict[str, Any]) -> str:
     Example:
         >>> with_interval({"value": 0.82, "low": 0.75, "high": 0.88, "n": 100})
         '82.0 % [75.0, 88.0], n = 100'
+        >>> with_interval({"metric": "log_loss", "value": 0.41, "low": 0.3, "high": 0.5, "n": 100})
+        '0.410 [0.300, 0.500], n = 100'
     """
+    if score.get("metric") in NOT_SHARES:
+        return f"{score['value']:.3f} [{score['low']:.3f}, {score['high']:.3f}], n = {score['n']}"
     return f"{percent(score['value'])} [{100 * score['low']:.1f}, {100 * score['high']:.1f}], n = {score['n']}"
+
+
+def guessed(majority: dict[str, Any], metric: str) -> str:
+    """What the shares of the classes alone would score.
+
+    Example:
+        >>> guessed({"class": "cat", "value": 0.4}, "accuracy"), guessed({"class": "cat", "value": 0.693}, "log_loss")
+        ('40.0 %  (cat)', '0.693')
+        >>> guessed({"class": "ill", "value": 0.3}, "cost"), guessed({"class": "cat", "value": None}, "auroc")
+        ('0.300  (ill)', 'not defined')
+    """
+    if majority["value"] is None:
+        return "not defined"
+    value = f"{majority['value']:.3f}" if metric in NOT_SHARES else percent(majority["value"])
+    return value if metric in ("auroc", "log_loss") else f"{value}  ({majority['class']})"
+
+
+def signed(value: float, unit: str = "points") -> str:
+    """With its sign, never -0.0; points with one decimal, others with three.
+
+    Example:
+        >>> signed(-0.04), signed(3.14), signed(0.0123, "nats")
+        ('+0.0', '+3.1', '+0.012')
+    """
+    digits = 1 if unit == "points" else 3
+    return f"{round(value, digits) + 0.0:+.{digits}f}"
 
 
 def table(rows: Sequence[tuple[str, ...]], head: tuple[str, ...]) -> list[str]:
@@ -122,17 +156,3 @@ def table(rows: Sequence[tuple[str, ...]], head: tuple[str, ...]) -> list[str]:
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in (head, *rows)
     ]
-
-
-def checked_metric(name: str) -> Any:
-    """A metric that exists.
-
-    Raises:
-        UsageError: for any other.
-    """
-    from handful.core.errors import UsageError
-
-    name = name.replace("-", "_")
-    if name not in ("accuracy", "balanced_accuracy"):
-        raise UsageError(f"no metric is called {name!r}", "--metric", "use accuracy or balanced_accuracy")
-    return name

@@ -12,7 +12,7 @@ from handful.data.listing import Listing, Part, Records, part_named
 from handful.data.origins import all_origins, without_copies
 
 _IGNORED = (".*", "readme*", "license*", "licence*", "thumbs.db", "desktop.ini", "__macosx")
-_IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif")
+IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif")
 _TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
 _BOXES = ({"images", "labels"}, {"images", "annotations"}, {"jpegimages", "annotations"})  # YOLO, COCO, VOC
 
@@ -63,7 +63,7 @@ def read_folder(folder: Path) -> Listing:
     if "unlabelled" in places:
         parts["unlabelled"] = Records(list(files_below(places["unlabelled"])))
     beside = [] if top == folder else [entry for entry in _folders(folder) if entry not in places.values()]
-    loose = [entry for entry in _files(top) if entry.suffix.lower() in _IMAGES]
+    loose = [entry for entry in _files(top) if entry.suffix.lower() in IMAGES]
     notes = [f"left out: the folder {entry}, which is no part of the data" for entry in beside]
     notes += [f"left out: {len(loose)} images beside the class folders in {top}"] if loose else []
     notes += [f"{n_copies} augmented copies are left aside: they are no new examples"] if n_copies else []
@@ -114,7 +114,7 @@ def _by_class(top: Path, classes: list[Path]) -> Records:
 
 def _no_classes(folder: Path) -> DataError:
     files = _files(folder)
-    images = [file for file in files if file.suffix.lower() in _IMAGES]
+    images = [file for file in files if file.suffix.lower() in IMAGES]
     if not images:
         return DataError("the folder has no images", str(folder), f"put them into {folder}/CLASS/, a folder per class")
     described = {file.stem for file in files if file.suffix.lower() in (".txt", ".xml")}

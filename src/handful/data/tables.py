@@ -17,7 +17,7 @@ from handful.data.encoding import read_utf8
 from handful.data.labels import label_name
 from handful.data.listing import Listing, Part, Records, part_named
 
-_IMAGE, _LABEL, _GROUP, _SPLIT = ("image", "path", "file"), ("label", "target"), ("group",), ("split",)
+IMAGE_COLUMNS, _LABEL, _GROUP, _SPLIT = ("image", "path", "file"), ("label", "target"), ("group",), ("split",)
 _MOST_CHARACTERS = 2**31 - 1  # of a cell: the standard library stops at 131,072, and a text may be a book
 
 _Row: TypeAlias = dict[str, Any]
@@ -140,11 +140,11 @@ class _ImageTable:
     table: Table
 
     def files(self) -> list[Path]:
-        return [self.table.path.parent / cell for cell in self.table.needed(_IMAGE)]
+        return [self.table.path.parent / cell for cell in self.table.needed(IMAGE_COLUMNS)]
 
     def check_files(self) -> None:
         n_rows = len(self.table.rows)
-        self.table.check_filled(self.table.needed(_IMAGE), range(n_rows), "image")
+        self.table.check_filled(self.table.needed(IMAGE_COLUMNS), range(n_rows), "image")
         missing = [(row, file) for row, file in enumerate(self.files()) if not file.exists()]
         if missing:
             row, file = missing[0]

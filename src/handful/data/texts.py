@@ -19,8 +19,8 @@ from handful.data.labels import check_one_class_each, encode
 from handful.data.listing import Part, part_named
 from handful.data.readers import Splits, classes_of
 from handful.data.tables import Table, is_table, open_table
+from handful.data.text_inputs import TEXT_COLUMNS
 
-_TEXT = ("text", "sentence")
 _LAYOUT = "name a table with the columns text and label, or a folder that holds CLASS/*.txt or train.csv"
 
 
@@ -178,7 +178,7 @@ def _part_of(table: Path) -> Part | None:
 
 
 def _of_table(table: Table, rows: Iterable[int], part: Part, notes: list[str]) -> TextRecords:
-    cells = table.needed_cells(_TEXT)
+    cells = table.needed_cells(TEXT_COLUMNS)
     texts = {row: _cell_text(cells[row], table.path, row) for row in rows}
     kept = [row for row in texts if texts[row].strip()]
     empty = [str(row + 1) for row in texts if not texts[row].strip()]

@@ -8,8 +8,7 @@ from typing import Literal
 import numpy as np
 
 from handful.core.errors import UsageError
-from handful.evaluate.arrays import Averaging, Floats, Ints, example_weights
-from handful.evaluate.intervals import Interval, around, mean_draws
+from handful.evaluate.arrays import Floats, Ints
 
 Verdict = Literal["helps", "hurts", "cannot tell"]
 
@@ -50,6 +49,20 @@ def nadeau_bengio(differences: Floats, level: float = 0.95) -> Gain:
     return Gain(mean, mean - reach, mean + reach, 2 * float(stdtr(freedom, -abs(mean) / error)))
 
 
+def fold_means(gains: Floats, folds: Ints) -> Floats:
+    """The mean of `gains` in every fold, shape (r repeats, k folds): what `nadeau_bengio` asks for.
+
+    Args:
+        gains: Contributions (see `Metric`) with a technique minus without it, shape (r, n).
+        folds: The fold of each example in each repeat, 0 to k - 1, none empty, shape (r, n).
+    Example:
+        >>> fold_means(np.array([[1.0, 0.0, 0.0, -1.0]]), np.array([[0, 0, 1, 1]])).tolist()
+        [[0.5, -0.5]]
+    """
+    means = [np.bincount(fold, weights=gain) / np.bincount(fold) for gain, fold in zip(gains, folds, strict=True)]
+    return np.array(means)
+
+
 def holm(p_values: Floats) -> Floats:
     """P-values of one family of questions, adjusted so that all the verdicts hold together. Both shapes (k,).
 
@@ -75,29 +88,3 @@ def verdict(low: float, high: float, adjusted_p: float, alpha: float = 0.05) -> 
     if adjusted_p >= alpha or low <= 0 <= high:
         return "cannot tell"
     return "helps" if low > 0 else "hurts"
-
-
-def paired_difference(
-    correct_a: Floats,
-    correct_b: Floats,
-    targets: Ints,
-    units: Ints,
-    metric: Averaging,
-    rng: np.random.Generator,
-    n_draws: int = 4000,
-    level: float = 0.95,
-) -> Interval:
-    """How much more of the same test data model b gets right than model a.
-
-    The Bayesian bootstrap of `intervals.mean_draws` on the differences, each thought to be -1, 0 or 1 beforehand:
-    models that agree on the few examples at hand are not thereby equal.
-
-    Args:
-        correct_a: In [0, 1], shape (n,).
-        correct_b: In [0, 1], shape (n,), of the same examples.
-        targets: Class indices, shape (n,).
-        units: Examples that belong together, shape (n,).
-    """
-    gains = correct_b - correct_a
-    draws = mean_draws(gains, targets, units, metric, (-1.0, 0.0, 1.0), rng, n_draws)
-    return around(float(example_weights(targets, metric) @ gains), draws, level, len(targets))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -125,20 +124,3 @@ def calibration_error(targets: Ints, probabilities: Floats, edges: Floats | None
     """
     bins = reliability(targets, probabilities, edges)
     return float(np.average(np.abs(bins.confidence - bins.accuracy), weights=bins.n))
-
-
-def _of_top_class(metric: Callable[[Ints, Ints], float]) -> Callable[[Ints, Floats], float]:
-    return lambda targets, probabilities: metric(targets, probabilities.argmax(axis=1))
-
-
-METRICS: dict[str, Callable[[Ints, Floats], float]] = {
-    "accuracy": _of_top_class(accuracy),
-    "balanced_accuracy": _of_top_class(balanced_accuracy),
-    "macro_f1": _of_top_class(macro_f1),
-    "log_loss": log_loss,
-    "brier": brier,
-    "calibration_error": calibration_error,
-}
-"""Functions of (targets, probabilities). Bigger is better, but for those in `SMALLER_IS_BETTER`."""
-
-SMALLER_IS_BETTER = frozenset({"log_loss", "brier", "calibration_error"})

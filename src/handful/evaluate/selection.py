@@ -22,7 +22,7 @@ class Corrected:
 
     Args:
         value: The mean of `correct`, over examples or over classes.
-        correct: What each example scores when the choice was made without it, shape (n,).
+        correct: What each example scores (or contributes) when the choice was made without it, shape (n,).
         chosen_share: How often each configuration was chosen, shape (m,).
     """
 
@@ -58,6 +58,8 @@ def bias_corrected(
         scored: What is reported, such as correctness, fractional over repeats, shape (n, m).
         targets: Class indices, shape (n,).
         units: Examples that are drawn together, shape (n,).
+        metric: How `scored` is averaged: "accuracy", the plain mean, for the contributions of any `Metric`, which are
+            both what decides and what is reported.
         choose: How sums over the bag decide; add a prior per configuration here.
     Raises:
         DataError: when all examples are one unit.

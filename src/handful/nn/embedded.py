@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from handful.core.errors import ModelError, UsageError
 from handful.nn.backbone import Backbone, InputSpec, Layer
@@ -32,27 +34,42 @@ class EfficientNetLite0Backbone(Backbone):
     Args:
         size: Of the pictures it is shown, one of `SIZES`. It was trained at 224; smaller is faster, and for objects
             that fill a picture with little detail often better.
+        weights: A state dict of its module, after fine-tuning; the published weights when None.
     """
 
     licence = "Apache-2.0 (EfficientNet-Lite0 weights, trained on ImageNet)"
     layers = tuple(Layer(name, dim) for name, dim in layer_dims().items())
     last = ("head.mean",)
 
-    def __init__(self, size: int = 224) -> None:
+    def __init__(self, size: int = 224, weights: Mapping[str, npt.NDArray[np.floating]] | None = None) -> None:
         if size not in SIZES:
             sizes = ", ".join(map(str, SIZES))
             raise UsageError(f"{NAME} takes no pictures of {size} pixels", "--backbone", f"use one of {sizes}")
         self.name = NAME if size == SIZES[-1] else f"{NAME}@{size}"
         self.spec = InputSpec(size, mean=(127.0,), std=(128.0,))
+        self.weights = weights
         self.fingerprint = f"{self.name}-{WEIGHTS_SHA256[:12]}-v{GRAPH_VERSION}"
+        if weights is not None:
+            digest = _digest(weights)
+            self.name, self.fingerprint = f"{self.name}+{digest}", f"{self.fingerprint}+{digest}"
+
+    @property
+    def smaller(self) -> tuple[EfficientNetLite0Backbone, ...]:
+        """The same network for smaller pictures, the largest first."""
+        return tuple(EfficientNetLite0Backbone(size) for size in reversed(SIZES) if size < self.spec.size)
 
     @cached_property
     def graph_bytes(self) -> bytes:
-        """The serialized graph, from the cache when it is there and whole."""
-        return cached_graph(self.fingerprint, self._write_graph)
+        """The serialized graph; that of the published weights from the cache when it is there and whole."""
+        return cached_graph(self.fingerprint, self._write_graph) if self.weights is None else self._write_graph()
 
     def _write_graph(self) -> bytes:
-        weights = {name: value.numpy() for name, value in published_weights().items()}
+        published = published_weights()
+        weights = {name: value.numpy() for name, value in published.items()}
+        if self.weights is not None:
+            from handful.nn.efficientnet_lite_torch import published_to_ours
+
+            weights = {name: self.weights[published_to_ours(name)] for name in published if "_fc" not in name}
         writer = GraphWriter()
         image = writer.node("Transpose", ["pixels"], "planes", perm=[0, 3, 1, 2])
         image = writer.node("Cast", [image], "planes.float", to=1)
@@ -67,10 +84,15 @@ class EfficientNetLite0Backbone(Backbone):
         return bytes(model.SerializeToString())
 
     def module(self) -> torch.nn.Module:
+        import torch
+
         from handful.nn.efficientnet_lite_torch import EfficientNetLite0
 
         network = EfficientNetLite0()
-        network.load_published(published_weights())
+        if self.weights is None:
+            network.load_published(published_weights())
+        else:
+            network.load_state_dict({name: torch.from_numpy(value) for name, value in self.weights.items()})
         return network.eval()
 
 
@@ -93,3 +115,10 @@ def published_weights() -> dict[str, torch.Tensor]:
         )
     loaded: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     return loaded
+
+
+def _digest(weights: Mapping[str, npt.NDArray[np.floating]]) -> str:
+    found = hashlib.sha256()
+    for name, value in sorted(weights.items()):
+        found.update(name.encode() + np.ascontiguousarray(value).tobytes())
+    return found.hexdigest()[:12]

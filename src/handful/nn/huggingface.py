@@ -1,65 +1,51 @@
-"""An image model in a local Hugging Face folder as a backbone: no network, no code from the folder, no pickles."""
+"""An image model in Hugging Face form as a backbone: no network, no code from the folder, no pickles."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import onnx
-
 from handful.core.errors import ModelError
-from handful.nn.backbone import Backbone, InputSpec, Layer
+from handful.nn.backbone import ImageBackbone, InputSpec, Layer
+from handful.nn.exported import layers_of
 from handful.nn.graph_cache import cached_graph
+from handful.nn.huggingface_files import ANOTHER, IMAGE_FILES, PREPARATION, check_folder, digest_of, read_object
 
 if TYPE_CHECKING:
     import torch
 
-CONFIG, PREPARATION, WEIGHTS = "config.json", "preprocessor_config.json", "model.safetensors"
-MOST_BYTES = {CONFIG: 4 * 2**20, PREPARATION: 2**20, WEIGHTS: 2**31 - 2**24}  # one ONNX file holds less than 2 GiB
 SIZES = range(16, 1025)  # of the side of an image; outside it is a mistake
-ANOTHER = "choose another model"
 GRAPH_VERSION = 1  # raise it when the pooled layers or the export change: cached graphs and features are then left
-
-LAYERS = "handful.layers"  # the graph's property that names its layers, so that a cached graph is all that is needed
 POOLED = "pooled"  # the last layer: what the network itself hands to its head
 
 
-class HuggingFaceBackbone(Backbone):
+class HuggingFaceBackbone(ImageBackbone):
     """Any image model that `transformers.AutoModel` knows, with its last hidden state of each resolution, pooled.
 
     The network is exported to ONNX once and cached; after that nothing here imports torch or transformers.
 
     Args:
         folder: With `config.json`, `preprocessor_config.json` and `model.safetensors`.
+        name: What to call it; the folder when None.
     Raises:
-        ModelError: when a file is missing, too large or makes no sense.
+        ModelError: when a file is missing, too large or makes no sense, or the folder holds a text model.
     """
 
     last = (POOLED,)
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, name: str | None = None) -> None:
         self.folder = Path(folder)
-        for file, most_bytes in MOST_BYTES.items():
-            _check_file(self.folder / file, most_bytes)
-        self.name = str(folder)
-        self.licence = f"see the model card of {self.folder.name}"
-        if not isinstance(_read_object(self.folder / CONFIG).get("model_type"), str):
-            raise ModelError(f"{CONFIG} names no model_type", str(self.folder), "give the folder of an image model")
+        self.name = name or str(folder)
+        self.licence = f"see the model card of {name or self.folder.name}"
+        check_folder(self.folder, IMAGE_FILES)
         self.spec = input_spec(self.folder / PREPARATION)
 
     @cached_property
     def fingerprint(self) -> str:  # type: ignore[override]  # computed when first asked for: it reads all the weights
         """Of the three files and of how they are turned into a graph."""
-        digests = []
-        for file in MOST_BYTES:
-            with (self.folder / file).open("rb") as content:
-                digests.append(hashlib.file_digest(content, "sha256").hexdigest())
-        together = hashlib.sha256("".join(digests).encode()).hexdigest()
-        return f"huggingface-{together[:16]}-v{GRAPH_VERSION}"
+        return f"huggingface-{digest_of(self.folder, IMAGE_FILES)}-v{GRAPH_VERSION}"
 
     @cached_property
     def graph_bytes(self) -> bytes:
@@ -69,15 +55,14 @@ class HuggingFaceBackbone(Backbone):
     @cached_property
     def layers(self) -> tuple[Layer, ...]:  # type: ignore[override]  # known once the network has run
         """The pooled layers, as the graph itself names them."""
-        properties = onnx.load_model_from_string(self.graph_bytes).metadata_props
-        (named,) = (json.loads(entry.value) for entry in properties if entry.key == LAYERS)
-        return tuple(Layer(name, dim) for name, dim in named.items())
+        return layers_of(self.graph_bytes)
 
     def _export(self) -> bytes:
-        from handful.nn.huggingface_torch import export, pooled_layers
+        from handful.nn.exporting_torch import export_images
+        from handful.nn.huggingface_torch import pooled_layers
 
         network = pooled_layers(self.folder, self.spec.size)
-        return export(network, self.spec, {LAYERS: json.dumps(network.layer_dims)}, about=self.fingerprint)
+        return export_images(network, self.spec, about=self.fingerprint, where=self.name)
 
     def module(self) -> torch.nn.Module:
         from handful.nn.huggingface_torch import pooled_layers
@@ -92,7 +77,7 @@ def input_spec(path: Path) -> InputSpec:
 
     Differs: pictures are squashed to the size of the crop, as everywhere in handful, and not cropped.
     """
-    saved = _read_object(path)
+    saved = read_object(path)
     for unusual in ("do_flip_channel_order", "rescale_offset"):
         if saved.get(unusual):
             raise ModelError(f"{path.name} asks for {unusual}, which is not supported", str(path), ANOTHER)
@@ -119,21 +104,3 @@ def _numbers(saved: Any, n: int) -> list[float]:
     """The list of `n` finite numbers that was expected, or an empty one."""
     fits = isinstance(saved, list) and len(saved) == n
     return saved if fits and all(isinstance(x, int | float) and math.isfinite(x) for x in saved) else []
-
-
-def _check_file(path: Path, most_bytes: int) -> None:
-    if not path.is_file():
-        remedy = f"give a folder with {', '.join(MOST_BYTES)}"
-        raise ModelError(f"the backbone's folder has no {path.name}", str(path.parent), remedy)
-    if (size := path.stat().st_size) > most_bytes:
-        raise ModelError(f"{path.name} has {size} bytes, at most {most_bytes} are read", str(path), ANOTHER)
-
-
-def _read_object(path: Path) -> dict[str, Any]:
-    try:
-        saved = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as damage:
-        raise ModelError(f"{path.name} is damaged ({damage})", str(path), "download the model again") from damage
-    if not isinstance(saved, dict):
-        raise ModelError(f"{path.name} is not a JSON object", str(path), "download the model again")
-    return saved

@@ -1,29 +1,25 @@
-"""A network of Hugging Face form in torch: its pooled layers as one module, and that module as an ONNX graph."""
+"""A network of images in Hugging Face form in torch: loaded, and its pooled layers as one module."""
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from io import StringIO
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import onnx
 import torch
 from torch import Tensor, nn
 
 from handful.core.errors import ModelError
 from handful.core.optional import require
-from handful.nn.backbone import InputSpec
-from handful.nn.graph import IR_VERSION, floats, pixels_input
-from handful.nn.huggingface import ANOTHER, POOLED
+from handful.core.words import count
+from handful.nn.exporting_torch import Pooled, mean_pooled, same, silence
+from handful.nn.huggingface import POOLED
+from handful.nn.huggingface_files import ANOTHER
 
-OPSET = 18  # the least that torch's exporter writes
+MISFITS = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)  # of a network and its input
 
 
-class PooledLayers(nn.Module):
+class PooledLayers(Pooled):
     """Normalised images (n, 3, h, w) to the pooled layers of a network, side by side, (n, sum of layer dims).
 
     Args:
@@ -37,18 +33,18 @@ class PooledLayers(nn.Module):
         self.network, self.has_pooler = network, has_pooler
         hidden, final = self._run(example)
         self.depths = depths_worth(hidden, final)
-        dims = {f"hidden{at}.mean": _mean(hidden[at]).shape[1] for at in self.depths}
+        dims = {f"hidden{at}.mean": mean_pooled(hidden[at]).shape[1] for at in self.depths}
         self.layer_dims = {**dims, POOLED: final.shape[1]}
 
     def forward(self, images: Tensor) -> Tensor:
         hidden, final = self._run(images)
-        return torch.cat([*(_mean(hidden[at]) for at in self.depths), final], dim=1)
+        return torch.cat([*(mean_pooled(hidden[at]) for at in self.depths), final], dim=1)
 
     def _run(self, images: Tensor) -> tuple[Sequence[Tensor], Tensor]:
         """All hidden states, and the final pooled output (n, d)."""
         seen = self.network(pixel_values=images, output_hidden_states=True)
         pooled = getattr(seen, "pooler_output", None) if self.has_pooler else None
-        final = _mean(seen.last_hidden_state) if pooled is None else pooled.flatten(1)
+        final = mean_pooled(seen.last_hidden_state) if pooled is None else pooled.flatten(1)
         return getattr(seen, "hidden_states", None) or (), final
 
 
@@ -62,16 +58,7 @@ def depths_worth(hidden: Sequence[Tensor], final: Tensor) -> tuple[int, ...]:
     if len(last) == 1:
         deepest = len(hidden) - 1
         last = sorted({deepest * quarter // 4 for quarter in (1, 2, 3, 4)})
-    return tuple(at for at in last if not _same(_mean(hidden[at]), final))
-
-
-def _mean(state: Tensor) -> Tensor:
-    """Over the picture (n, c, h, w), or over the tokens (n, tokens, c)."""
-    return state.mean((2, 3)) if state.ndim == 4 else state.mean(1)
-
-
-def _same(one: Tensor, other: Tensor) -> bool:
-    return one.shape == other.shape and torch.allclose(one, other, atol=1e-5)
+    return tuple(at for at in last if not same(mean_pooled(hidden[at]), final))
 
 
 def pooled_layers(folder: Path, size: int) -> PooledLayers:
@@ -80,10 +67,7 @@ def pooled_layers(folder: Path, size: int) -> PooledLayers:
     Raises:
         ModelError: when the files are damaged, do not fit each other, or are no image model that is built in.
     """
-    network, missing = _load(folder)
-    if untrained := sorted(name for name in missing if not name.startswith("pooler.")):
-        what = f"{len(untrained)} tensors of the network have no weights, such as {untrained[0]}"
-        raise ModelError(what, str(folder), ANOTHER)
+    network, missing = load_network(folder, takes="pixel_values")
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d) and (module.momentum or 0) > 0.5:
             module.momentum = 0.1  # some carry TensorFlow's 0.997, which in torch forgets all but the last batch
@@ -91,15 +75,24 @@ def pooled_layers(folder: Path, size: int) -> PooledLayers:
     try:
         with torch.inference_mode():
             return PooledLayers(network.eval(), has_pooler=not missing, example=example).eval()
-    except (AttributeError, RuntimeError, TypeError, ValueError) as misfit:
+    except MISFITS as misfit:
         what = f"the network cannot take RGB images of {size} pixels alone ({misfit})"
         raise ModelError(what, str(folder), ANOTHER) from misfit
 
 
-def _load(folder: Path) -> tuple[nn.Module, set[str]]:
-    """The network, and the names of the tensors that the weights lack."""
+def load_network(folder: Path, takes: str, **options: Any) -> tuple[nn.Module, set[str]]:
+    """The network of a folder, and the names of the tensors that its weights lack: those of its pooler at most.
+
+    Args:
+        folder: With `config.json` and `model.safetensors`.
+        takes: What the network is expected to read: "pixel_values" or "input_ids".
+        options: For `AutoModel.from_pretrained`.
+    Raises:
+        ModelError: when transformers cannot load it, when weights are missing or of another shape, or when the network
+            reads something else.
+    """
     transformers = require("transformers", extra="hub")
-    with _silence():
+    with silence():
         try:
             network, report = transformers.AutoModel.from_pretrained(
                 folder,
@@ -108,87 +101,27 @@ def _load(folder: Path) -> tuple[nn.Module, set[str]]:
                 use_safetensors=True,
                 dtype=torch.float32,
                 output_loading_info=True,
+                ignore_mismatched_sizes=True,  # reported, and refused below in one line
+                **options,
             )
         except Exception as failure:  # whatever a foreign folder makes transformers raise
             reason = f"{type(failure).__name__}: {str(failure)[:300]}"
             raise ModelError(f"transformers cannot load the network ({reason})", str(folder), ANOTHER) from failure
+    _check_weights(report, str(folder))
+    if (reads := network.main_input_name) != takes:
+        kind = network.config.model_type
+        raise ModelError(
+            f"the network ({kind}) reads {reads}, one that reads {takes} was expected", str(folder), ANOTHER
+        )
     return network, set(report["missing_keys"])
 
 
-class _FromPixels(nn.Module):
-    """Raw pixels (n, size, size, 3), uint8, to the pooled layers."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, network: PooledLayers, spec: InputSpec) -> None:
-        super().__init__()
-        self.network = network
-        self.register_buffer("mean", torch.tensor(spec.mean).reshape(-1, 1, 1))
-        self.register_buffer("std", torch.tensor(spec.std).reshape(-1, 1, 1))
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        out: Tensor = self.network((pixels.permute(0, 3, 1, 2).float() - self.mean) / self.std)
-        return out
-
-
-def export(network: PooledLayers, spec: InputSpec, properties: Mapping[str, str], about: str) -> bytes:
-    """The network with its preparation as one self-contained ONNX graph, `pixels` to `features`.
-
-    Args:
-        network: Frozen, in `eval` mode.
-        spec: The preparation, which becomes part of the graph.
-        properties: Stored in the graph.
-        about: Stored as its description.
-    """
-    require("onnxscript", extra="hub")
-    example = torch.zeros((2, spec.size, spec.size, 3), dtype=torch.uint8)
-    with _silence():
-        program = torch.onnx.export(
-            _FromPixels(network, spec).eval(),
-            (example,),
-            input_names=["pixels"],
-            output_names=["features"],
-            dynamic_shapes=({0: torch.export.Dim("n")},),
-            opset_version=OPSET,
-            dynamo=True,
-            external_data=False,
-        )
-    assert program is not None  # noqa: S101 - only without dynamo
-    return _tidied(program.model_proto, spec.size, sum(network.layer_dims.values()), properties, about)
-
-
-def _tidied(model: onnx.ModelProto, size: int, width: int, properties: Mapping[str, str], about: str) -> bytes:
-    """Without traces of this machine, with names that nothing spliced on can meet, and with our ports."""
-    for noted in (model, model.graph, *model.graph.node):
-        del noted.metadata_props[:]
-        noted.doc_string = ""
-    del model.graph.value_info[:]  # shapes inside would be wrong once the batch is doubled for mirrored pictures
-    model = onnx.compose.add_prefix(model, "backbone.", rename_inputs=False, rename_outputs=False)
-    model.graph.input[0].CopyFrom(pixels_input("pixels", size, size))
-    model.graph.output[0].CopyFrom(floats("features", "n", width))
-    model.doc_string, model.producer_name = about, "handful"
-    model.ir_version = IR_VERSION
-    onnx.helper.set_model_props(model, dict(properties))
-    onnx.checker.check_model(model)
-    return bytes(model.SerializeToString(deterministic=True))
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Neither transformers nor the exporter has anything to say to our users."""
-    chatter: Any = require("transformers", extra="hub").utils.logging
-    verbosity, shows_bars = chatter.get_verbosity(), chatter.is_progress_bar_enabled()
-    disabled = logging.root.manager.disable
-    chatter.set_verbosity_error()
-    chatter.disable_progress_bar()
-    logging.disable(logging.ERROR)
-    try:
-        with warnings.catch_warnings(), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(disabled)
-        chatter.set_verbosity(verbosity)
-        if shows_bars:
-            chatter.enable_progress_bar()
+def _check_weights(report: dict[str, Any], where: str) -> None:
+    if misfits := sorted(report["mismatched_keys"]):
+        name, found, expected = misfits[0]
+        what = f"{count(len(misfits), 'tensor')} of another shape than config.json asks for, such as {name}"
+        what += f": {tuple(found)}, expected {tuple(expected)}"
+        raise ModelError(what, where, "give the config.json and the weights of one model")
+    if untrained := sorted(name for name in report["missing_keys"] if not name.startswith("pooler.")):
+        what = f"{count(len(untrained), 'tensor')} of the network without weights, such as {untrained[0]}"
+        raise ModelError(what, where, ANOTHER)

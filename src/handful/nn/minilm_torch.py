@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, scaled_dot_product_attention
 
+from handful.core.errors import UsageError
 from handful.nn.minilm import (
     FORBIDDEN,
     HEAD_DIM,
@@ -33,24 +34,26 @@ class MiniLM(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.words = nn.Embedding(N_WORDS, WIDTH)
+        # Left as memory gives it: half a second of random numbers would be overwritten at once.
+        self.words = nn.Embedding(N_WORDS, WIDTH, _weight=torch.empty(N_WORDS, WIDTH))
         self.positions = nn.Embedding(N_POSITIONS, WIDTH)
         self.norm = nn.LayerNorm(WIDTH, NORM_EPSILON)
         self.layers = nn.ModuleList(TransformerLayer() for _ in range(N_LAYERS))
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
-        pooled: dict[str, Tensor] = {}
-        present = mask.unsqueeze(-1).to(self.words.weight.dtype)
-        flow = self.norm(self.words(ids) + self.positions.weight[: ids.shape[1]])
-        for depth, layer in enumerate(self.layers, start=1):
-            flow, inner = layer(flow, mask)
-            if depth in POOLED_BY_MEAN:
-                pooled[f"layer{depth}.mean"] = (flow * present).sum(1) / present.sum(1)
-            if depth in POOLED_INNER:
-                pooled[f"layer{depth}.inner"] = (inner * present).sum(1) / present.sum(1)
-            if depth in POOLED_BY_MAX:
-                pooled[f"layer{depth}.max"] = (flow - (1 - present) * FORBIDDEN).amax(1)
-        return torch.cat([pooled[name] for name in layer_dims()], dim=1)
+        lower, upper = self.split(0)
+        features: Tensor = upper(*lower(ids, mask), mask)
+        return features
+
+    def split(self, n_frozen: int) -> tuple[Lower, Upper]:
+        """The embeddings with the first layers, and all layers above; they share their weights with this network.
+
+        Raises:
+            UsageError: when the network has no such boundary.
+        """
+        if not 0 <= n_frozen < N_LAYERS:
+            raise UsageError(f"n_frozen={n_frozen} is not from 0 to {N_LAYERS - 1}", "MiniLM")
+        return Lower(self, n_frozen), Upper(self, n_frozen)
 
     @torch.no_grad()
     def load_published(self, weights: Weights) -> None:
@@ -63,6 +66,82 @@ class MiniLM(nn.Module):
         for depth, layer in enumerate(self.layers):
             for part, name in PUBLISHED_NAMES.items():
                 _copy(layer.get_submodule(part), weights, f"encoder.layer.{depth}.{name}")
+
+    def as_published(self) -> Weights:
+        """The weights under their published names, for `write_features`: what `load_published` takes back.
+
+        The one kind of token is already in the positions, so its embedding is zero.
+        """
+        named = {"word_embeddings.weight": self.words.weight, "position_embeddings.weight": self.positions.weight}
+        named |= {f"LayerNorm.{kind}": parameter for kind, parameter in self.norm.named_parameters()}
+        named = {f"embeddings.{name}": parameter for name, parameter in named.items()}
+        for depth, layer in enumerate(self.layers):
+            for part, name in PUBLISHED_NAMES.items():
+                for kind, parameter in layer.get_submodule(part).named_parameters():
+                    named[f"encoder.layer.{depth}.{name}.{kind}"] = parameter
+        weights = {name: parameter.detach().cpu().numpy().copy() for name, parameter in named.items()}
+        return {**weights, "embeddings.token_type_embeddings.weight": np.zeros((1, WIDTH), np.float32)}
+
+
+class Lower(nn.Module):
+    """Token ids and mask, both (n, length), to the flow at a boundary (n, length, width) and what is pooled below it.
+
+    Args:
+        network: Whose embeddings and first layers these are.
+        n_frozen: Layers below the boundary.
+    """
+
+    def __init__(self, network: MiniLM, n_frozen: int) -> None:
+        super().__init__()
+        self.words, self.positions, self.norm = network.words, network.positions, network.norm
+        self.layers = network.layers[:n_frozen]
+
+    def forward(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        flow = self.norm(self.words(ids) + self.positions.weight[: ids.shape[1]])
+        flow, pooled = _through(self.layers, 0, flow, mask)
+        return flow, torch.cat(
+            [flow.new_empty(len(ids), 0), *(pooled[name] for name in pooled_below(len(self.layers)))], 1
+        )
+
+
+class Upper(nn.Module):
+    """Flow and pooled layers at a boundary, and the mask, to all pooled layers side by side, (n, dim).
+
+    Args:
+        network: Whose last layers these are.
+        n_frozen: Layers below the boundary.
+    """
+
+    def __init__(self, network: MiniLM, n_frozen: int) -> None:
+        super().__init__()
+        self.n_frozen, self.layers = n_frozen, network.layers[n_frozen:]
+
+    def forward(self, flow: Tensor, below: Tensor, mask: Tensor) -> Tensor:
+        names, dims = pooled_below(self.n_frozen), layer_dims()
+        parts: tuple[Tensor, ...] = torch.split(below, [dims[name] for name in names], dim=1)
+        pooled = dict(zip(names, parts, strict=True))
+        pooled |= _through(self.layers, self.n_frozen, flow, mask)[1]
+        return torch.cat([pooled[name] for name in layer_dims()], dim=1)
+
+
+def pooled_below(n_frozen: int) -> list[str]:
+    """Names of the pooled layers that lie below a boundary, in the order of `layer_dims`."""
+    return [name for name in layer_dims() if int(name.removeprefix("layer").partition(".")[0]) <= n_frozen]
+
+
+def _through(layers: nn.ModuleList, n_before: int, flow: Tensor, mask: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    """The flow after some layers, and what is pooled in them."""
+    pooled: dict[str, Tensor] = {}
+    present = mask.unsqueeze(-1).to(flow.dtype)
+    for depth, layer in enumerate(layers, start=n_before + 1):
+        flow, inner = layer(flow, mask)
+        if depth in POOLED_BY_MEAN:
+            pooled[f"layer{depth}.mean"] = (flow * present).sum(1) / present.sum(1)
+        if depth in POOLED_INNER:
+            pooled[f"layer{depth}.inner"] = (inner * present).sum(1) / present.sum(1)
+        if depth in POOLED_BY_MAX:
+            pooled[f"layer{depth}.max"] = (flow - (1 - present) * FORBIDDEN).amax(1)
+    return flow, pooled
 
 
 class TransformerLayer(nn.Module):

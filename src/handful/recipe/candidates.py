@@ -1,29 +1,40 @@
-"""What is tried: every combination of a few switches, cheap ones first, each with the score it usually gains.
+"""What is tried, cheap recipes first, each with the score it usually gains.
 
-Adding a technique is one value here (or one line for a new kind of head); the evidence table finds it by itself.
+First every combination of the switches of a probe; then, from the best of those, the same on smaller pictures and what
+is trained step by step (`PARTNERS`: a new technique is one line there); at last ensembles of all these.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import product
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations, product
 
 from handful.augment.policy import Policy
 from handful.augment.safety import safe_policy
 from handful.augment.views import MIRRORED, MOST_VIEWS, ORIGINAL, View, views_of
 from handful.nn.backbone import Backbone
+from handful.nn.embedded import NAME as EMBEDDED
+from handful.nn.embedded import EfficientNetLite0Backbone
+from handful.nn.sentence_encoder import SentenceEncoder
+from handful.nn.text_backbone import TextBackbone
+from handful.recipe.ensemble import Ensemble
 from handful.recipe.recipe import Recipe
+from handful.transfer.contrastive import Contrastive
+from handful.transfer.fine_tuning import FineTuning
 from handful.transfer.probe import ClassWeights, Probe
+from handful.transfer.tfidf import Tfidf
 
 # Usual gains in accuracy at 10 labels per class, as fractions: means over the training parts of five open sets.
 PRIOR_SEVERAL_DEPTHS = 0.025
 PRIOR_SQUARE_ROOT = 0.010
 PRIOR_LOGISTIC = -0.020
 PRIOR_BALANCED = 0.0
+PRIOR_SIZES = 0.012
 PRIOR_POLICIES = {"none": 0.0, "flips": 0.005, "light": 0.021, "scan": 0.015, "standard": 0.012}
 
 MOST_ROWS = 4000  # rows of all views together: more views than that cost more than they give
+TUNED_SIZE = 160  # pixels of pictures that are fine-tuned on
 SECONDS_A_VIEW = 0.01  # to compute the features of one image, on a slow machine
 SHARE_OF_VIEWS = 0.3  # of the budget
 MOST_LOGISTIC = 300  # examples: beyond, refitting it for every fold costs more than all other recipes together
@@ -34,7 +45,7 @@ IMBALANCED = 1.5  # largest class over smallest, from where weights are worth a 
 class Candidate:
     """A recipe to try, and what it is expected to score above the plainest one before any data is seen."""
 
-    recipe: Recipe
+    recipe: Recipe | Ensemble
     prior: float
 
 
@@ -50,7 +61,18 @@ def candidates(
         most_views: Of one policy.
     """
     tried = _combinations(backbone, class_counts, policies, most_views)
-    return sorted(tried, key=lambda candidate: _cost(candidate.recipe.adapt, backbone))
+    cheap_first = sorted(tried, key=lambda each: _cost(each[0], backbone))
+    return [Candidate(Recipe(backbone.name, probe, policy), prior) for probe, policy, prior in cheap_first]
+
+
+def text_candidates(backbone: Backbone, class_counts: list[int]) -> list[Candidate]:
+    """All probes worth trying on texts, cheapest first.
+
+    Args:
+        backbone: Its layers are the depths.
+        class_counts: Training examples of each class.
+    """
+    return candidates(backbone, class_counts, {Policy(): 0.0}, 1)
 
 
 def policies_tried(asked: str, classes: tuple[str, ...]) -> tuple[dict[Policy, float], tuple[str, ...]]:
@@ -109,7 +131,7 @@ def n_views_worth(n_examples: int) -> int:
 
 def _combinations(
     backbone: Backbone, class_counts: list[int], policies: Mapping[Policy, float], most_views: int
-) -> Iterator[Candidate]:
+) -> Iterator[tuple[Probe, Policy, float]]:
     every = tuple(layer.name for layer in backbone.layers)
     depths = {backbone.last: 0.0, every: PRIOR_SEVERAL_DEPTHS}
     powers = {1.0: 0.0, 0.5: PRIOR_SQUARE_ROOT}
@@ -124,11 +146,101 @@ def _combinations(
     ):
         test_views = (0, 1) if MIRRORED in seen else (0,)
         probe = Probe(layers, power, tuple(range(len(seen))), test_views, "ridge", weight)
-        yield Candidate(Recipe(backbone.name, probe, policy if len(seen) > 1 else Policy()), a + b + c + d)
+        yield probe, policy if len(seen) > 1 else Policy(), a + b + c + d
     if sum(class_counts) > MOST_LOGISTIC or Policy() not in policies:
         return
     prior = PRIOR_SEVERAL_DEPTHS + PRIOR_SQUARE_ROOT + PRIOR_LOGISTIC
-    yield Candidate(Recipe(backbone.name, Probe(every, 0.5, head="logistic")), prior)
+    yield Probe(every, 0.5, head="logistic"), Policy(), prior
+
+
+def on_smaller_pictures(best: Recipe, prior: float, backbones: Mapping[str, Backbone]) -> list[Candidate]:
+    """The best probe again, on every smaller size that the backbone takes."""
+    return [Candidate(replace(best, backbone=name), prior) for name in backbones if name != best.backbone]
+
+
+@dataclass(frozen=True)
+class Partner:
+    """A technique that is tried beside the best probe, and what it usually gains over it.
+
+    Args:
+        make: From the best probe, the backbones and the policies to the recipes to try, none where it does not apply.
+        alone: Its usual gain.
+        with_probe: In an ensemble with the best probe.
+        with_sizes: In an ensemble with probes on all sizes of pictures.
+    """
+
+    make: Callable[[Recipe, Mapping[str, Backbone], Mapping[Policy, float]], Iterable[Recipe]]
+    alone: float
+    with_probe: float
+    with_sizes: float
+
+
+def partners(
+    best: Recipe, backbones: Mapping[str, Backbone], policies: Mapping[Policy, float]
+) -> list[tuple[Recipe, Partner]]:
+    """What is tried beside the best probe; what is trained starts from it.
+
+    Args:
+        best: The probe.
+        backbones: By name.
+        policies: What views may be drawn from, each with its usual gain.
+    """
+    return [(recipe, kind) for kind in PARTNERS for recipe in kind.make(best, backbones, policies)]
+
+
+def ensembles(probes: Sequence[Recipe], beside: Sequence[tuple[Recipe, Partner]]) -> list[tuple[Ensemble, float]]:
+    """Which recipes vote together, and what that usually gains over the best probe.
+
+    Probes on all sizes of pictures; each partner with the best probe and with all sizes; and partners in pairs.
+
+    Args:
+        probes: The best probe, and the same on smaller pictures.
+        beside: The partners that were tried.
+    """
+    sizes = [(tuple(probes), PRIOR_SIZES)] if len(probes) > 1 else []
+    with_first = [((probes[0], recipe), kind.with_probe) for recipe, kind in beside]
+    with_all = [((*probes, recipe), kind.with_sizes) for recipe, kind in beside if len(probes) > 1]
+    pairs = [((a, b), max(one.alone, other.alone)) for (a, one), (b, other) in combinations(beside, 2)]
+    return [(Ensemble(members), gain) for members, gain in (*sizes, *with_first, *with_all, *pairs)]
+
+
+def _fine_tuning(best: Recipe, backbones: Mapping[str, Backbone], policies: Mapping[Policy, float]) -> Iterator[Recipe]:
+    """The last blocks, on pictures of a size where that is cheap, in views of the policy that usually gains most."""
+    seen_by = backbones.get(f"{EMBEDDED}@{TUNED_SIZE}", next(iter(backbones.values())))
+    if not (isinstance(best.adapt, Probe) and isinstance(seen_by, EfficientNetLite0Backbone)):
+        return
+    policy = max(policies, key=lambda each: policies[each])
+    views, layers = views_of(policy), tuple(layer.name for layer in seen_by.layers)
+    test_views = (0, 1) if MIRRORED in views else (0,)
+    start = Probe(layers, 0.5, tuple(range(len(views))), test_views, "ridge", best.adapt.class_weights)
+    yield Recipe(seen_by.name, FineTuning(start), policy)
+
+
+def _contrastive(
+    best: Recipe,
+    backbones: Mapping[str, Backbone],
+    policies: Mapping[Policy, float],  # noqa: ARG001
+) -> Iterator[Recipe]:
+    """The sentence encoder, trained on pairs."""
+    if isinstance(best.adapt, Probe) and isinstance(backbones[best.backbone], SentenceEncoder):
+        yield replace(best, adapt=Contrastive(replace(best.adapt, penalty=None, head="ridge")))
+
+
+def _tfidf(
+    best: Recipe,
+    backbones: Mapping[str, Backbone],
+    policies: Mapping[Policy, float],  # noqa: ARG001
+) -> Iterator[Recipe]:
+    """Counts of words, which know what a word is but not what it means."""
+    if isinstance(backbones[best.backbone], TextBackbone):
+        yield replace(best, adapt=Tfidf())
+
+
+PARTNERS = (  # gains: means over the training rests of five sets of images, and of texts
+    Partner(_fine_tuning, alone=0.025, with_probe=0.02, with_sizes=0.025),
+    Partner(_contrastive, alone=0.06, with_probe=0.04, with_sizes=0.04),
+    Partner(_tfidf, alone=-0.05, with_probe=0.01, with_sizes=0.01),
+)
 
 
 def _cost(probe: Probe, backbone: Backbone) -> tuple[int, int, int]:

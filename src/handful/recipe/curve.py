@@ -5,45 +5,49 @@ from __future__ import annotations
 import numpy as np
 
 from handful.core.errors import DataError
-from handful.evaluate.arrays import Averaging, Floats, Ints, example_weights
+from handful.evaluate.arrays import Floats, Ints
+from handful.evaluate.calibration import Temperature, fit_temperature
 from handful.evaluate.learning_curve import LearningCurve, fit_curve, summarised
+from handful.evaluate.metric import Metric
 from handful.nn.linear import blocks_of
-from handful.recipe.selection import Problem, Trial
-from handful.transfer.probe import ProbeRows
+from handful.recipe.folds import Folds
+from handful.recipe.selection import Trial
+from handful.transfer.probe import DEFAULT_PENALTY, ProbeRows
+from handful.transfer.technique import Problem
 
 N_SUBSETS = 6  # a size
 SHARES = (0.15, 0.25, 0.4, 0.6)  # of the labels
 
 
 def learning_points(
-    problem: Problem, trial: Trial, rows: ProbeRows, folds: Ints, metric: Averaging, rng: np.random.Generator
+    problem: Problem, trial: Trial, rows: ProbeRows, folds: Folds, metric: Metric, rng: np.random.Generator
 ) -> tuple[Ints, list[Floats]]:
-    """Errors of the chosen recipe at several sizes.
+    """Errors of a probe at several sizes, one minus the score.
 
     Each subset keeps a share of every class's units and is tested on what is left; the last point is the
     cross-validation that has been done anyway.
 
     Args:
         problem: All examples.
-        trial: The chosen recipe.
+        trial: The probe, tried.
         rows: Its rows, decomposed.
-        folds: Shape (n_repeats, n).
+        folds: What it was tried on.
+        metric: One between 0 and 1, of which more is better.
 
     Returns:
         Mean labels per class of each point, shape (p,); for each point the errors of its subsets.
     """
     sizes, errors = [], []
+    temperature = fit_temperature(trial.scores[0], problem.targets, metric.with_bias) if metric.graded else None
     for share in SHARES:
         drawn = [_subset(problem, share, rng) for _ in range(N_SUBSETS)]
-        found = [_error(problem, rows, trial.penalty, kept, metric) for kept in drawn if _usable(problem, kept)]
+        found = [_error(problem, rows, temperature, kept, metric) for kept in drawn if _usable(problem, kept)]
         size = round(float(np.mean([len(kept) for kept in drawn])) / problem.n_classes)
         if len(found) >= 2 and size not in sizes:
             sizes.append(size)
             errors.append(np.array(found))
-    n_folds = len(np.unique(folds[0]))
-    sizes.append(round(len(problem.targets) * (n_folds - 1) / n_folds / problem.n_classes))
-    weights = example_weights(problem.targets, metric)
-    errors.append((1 - trial.correct(problem.targets)) @ weights)
+    sizes.append(round(len(problem.targets) * (1 - 1 / folds.n_folds) / problem.n_classes))
+    errors.append(1 - trial.contributions(metric, problem.targets).mean(axis=1))
     return np.array(sizes), errors
 
 
@@ -80,8 +84,9 @@ def _usable(problem: Problem, kept: Ints) -> bool:
     return len(np.unique(left)) == problem.n_classes
 
 
-def _error(problem: Problem, rows: ProbeRows, penalty: float, kept: Ints, metric: Averaging) -> float:
-    """Error on everything outside a subset, with the recipe's own penalty."""
+def _error(problem: Problem, rows: ProbeRows, temperature: Temperature | None, kept: Ints, metric: Metric) -> float:
+    """Error on everything outside a subset, with the recipe's own penalty, and its temperature if that matters."""
     rest = _rest(problem, kept)
-    wrong = rows.refitted(kept, rest, penalty).argmax(axis=1) != problem.targets[rest]
-    return float(example_weights(problem.targets[rest], metric) @ wrong)
+    scores = rows.refitted(kept, rest, rows.probe.penalty or DEFAULT_PENALTY)
+    read = temperature.apply(scores) if temperature else scores
+    return 1 - float(metric.contributions(problem.targets[rest], read).mean())

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from handful.augment.policy import Policy
-from handful.evaluate.arrays import Averaging, Floats, Ints, example_weights
-from handful.evaluate.comparison import Gain, Verdict, holm, nadeau_bengio, verdict
+from handful.evaluate.arrays import Floats, Ints
+from handful.evaluate.comparison import Gain, Verdict, fold_means, holm, nadeau_bengio, verdict
+from handful.evaluate.metric import Metric
+from handful.recipe.ensemble import Ensemble
+from handful.recipe.folds import Folds
 from handful.recipe.recipe import Recipe
 from handful.recipe.selection import Selection, Trial
+from handful.transfer.contrastive import Contrastive
+from handful.transfer.fine_tuning import FineTuning
 from handful.transfer.probe import Probe
+from handful.transfer.technique import Technique
+from handful.transfer.tfidf import Tfidf
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the evidence table; gains in percentage points."""
+    """One line of the evidence table; gains in the unit of the metric, percentage points of most."""
 
     technique: str
     on: bool
@@ -28,81 +35,121 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Technique:
+class Switch:
     """Something that a recipe has on, has off, or has something else in place of; its name is for people."""
 
     name: str
-    is_on: Callable[[Recipe], bool]
-    is_off: Callable[[Recipe], bool]
+    is_on: Callable[[Recipe | Ensemble], bool]
+    is_off: Callable[[Recipe | Ensemble], bool]
 
 
-def _switch(name: str, is_on: Callable[[Probe], bool]) -> Technique:
-    return Technique(name, lambda recipe: is_on(recipe.adapt), lambda recipe: not is_on(recipe.adapt))
+def _of_probes(name: str, is_on: Callable[[Probe], bool]) -> Switch:
+    """Something that a probe has on or off."""
+    return Switch(name, _probe_that(lambda _, probe: is_on(probe)), _probe_that(lambda _, probe: not is_on(probe)))
 
 
-TECHNIQUES = (
-    _switch("several depths", lambda probe: len(probe.layers) > 1),
-    _switch("square root of features", lambda probe: probe.power != 1),
-    _switch("equal class weights", lambda probe: probe.class_weights == "balanced"),
-    _switch("logistic head", lambda probe: probe.head == "logistic"),
+def _probe_that(holds: Callable[[Recipe, Probe], bool]) -> Callable[[Recipe | Ensemble], bool]:
+    """Whether a recipe is a probe alone, and something holds for it."""
+
+    def tell(recipe: Recipe | Ensemble) -> bool:
+        return isinstance(recipe, Recipe) and isinstance(recipe.adapt, Probe) and holds(recipe, recipe.adapt)
+
+    return tell
+
+
+def _of_members(name: str, is_on: Callable[[tuple[Recipe, ...]], bool]) -> Switch:
+    """Something that several models together have on or off."""
+    return Switch(name, lambda recipe: is_on(recipe.members), lambda recipe: not is_on(recipe.members))
+
+
+SWITCHES = (
+    _of_probes("several depths", lambda probe: len(probe.layers) > 1),
+    _of_probes("square root of features", lambda probe: probe.power != 1),
+    _of_probes("equal class weights", lambda probe: probe.class_weights == "balanced"),
+    _of_probes("logistic head", lambda probe: probe.head == "logistic"),
+    _of_members("several picture sizes", lambda members: _n_sizes(members) > 1),
+    _of_members("fine-tuning", lambda members: _has(members, FineTuning)),
+    _of_members("contrastive fine-tuning", lambda members: _has(members, Contrastive)),
+    _of_members("counts of words", lambda members: _has(members, Tfidf)),
 )
 
 
-def _augmentation(policy: Policy) -> Technique:
-    """A policy against no augmentation at all."""
-    return Technique(
+def _n_sizes(members: tuple[Recipe, ...]) -> int:
+    return len({member.backbone for member in members if isinstance(member.adapt, Probe)})
+
+
+def _has(members: tuple[Recipe, ...], technique: type[Technique]) -> bool:
+    return any(isinstance(member.adapt, technique) for member in members)
+
+
+def _augmentation(policy: Policy) -> Switch:
+    """A policy against no augmentation at all, for a probe."""
+    return Switch(
         f"augmentation: {policy.name}",
-        lambda recipe: recipe.augment == policy,
-        lambda recipe: recipe.augment == Policy(),
+        _probe_that(lambda recipe, _: recipe.augment == policy),
+        _probe_that(lambda recipe, _: recipe.augment == Policy()),
     )
 
 
-def evidence(selection: Selection, folds: Ints, targets: Ints, metric: Averaging) -> list[Row]:
+def evidence(selection: Selection, folds: Folds, targets: Ints, metric: Metric) -> list[Row]:
     """Recipes with each technique minus those without it, on the same folds.
 
-    One of the two is the chosen recipe where it has the technique on or off, and whatever else is nearest to it. A
-    technique that no tried recipe has on, or none off, is left out. The verdicts of one table are corrected together
-    (Holm).
+    One of the two is the chosen recipe where it has the technique on or off, and whatever else is nearest to it; what a
+    probe may have on or off is compared at the probe that the chosen recipe was made from. A technique that no tried
+    recipe has on, or none off, is left out. The verdicts of one table are corrected together (Holm).
 
     Args:
         selection: All trials and the winner.
-        folds: Shape (n_repeats, n).
+        folds: What they were tried on.
         targets: Class indices, shape (n,).
-        metric: What the gain is measured in.
+        metric: What the gain is measured in; more is better, for losses too.
     """
-    winner = selection.winner
+    trials, probe = selection.trials, selection.best_probe
     found: list[tuple[str, bool, Gain]] = []
-    policies = dict.fromkeys(trial.recipe.augment for trial in selection.trials if trial.recipe.augment.operations)
-    for technique in (*map(_augmentation, policies), *TECHNIQUES):
-        with_it = _nearest(winner, [trial for trial in selection.trials if technique.is_on(trial.recipe)])
-        without = _nearest(winner, [trial for trial in selection.trials if technique.is_off(trial.recipe)])
+    singles = (trial.recipe.members[0] for trial in trials)
+    policies = dict.fromkeys(recipe.augment for recipe in singles if isinstance(recipe.adapt, Probe))
+    for switch in (*(_augmentation(policy) for policy in policies if policy.operations), *SWITCHES):
+        concerned = (
+            each for each in (selection.winner, probe) if switch.is_on(each.recipe) or switch.is_off(each.recipe)
+        )
+        chosen = next(concerned, probe)  # a probe under another policy has this one neither on nor off
+        comparable = [trial for trial in trials if trial.few is not None or not chosen.recipe.is_trained]
+        with_it = _nearest(chosen, [trial for trial in comparable if switch.is_on(trial.recipe)])
+        without = _nearest(chosen, [trial for trial in comparable if switch.is_off(trial.recipe)])
         if with_it and without:
             gain = nadeau_bengio(_differences(with_it, without, folds, targets, metric))
-            found.append((technique.name, with_it is winner, gain))
+            found.append((switch.name, with_it is chosen, gain))
     adjusted = holm(np.array([gain.p for _, _, gain in found]))
+    unit = metric.in_units
     return [
-        Row(name, on, 100 * gain.value, 100 * gain.low, 100 * gain.high, verdict(gain.low, gain.high, float(p)))
+        Row(name, on, unit * gain.value, unit * gain.low, unit * gain.high, verdict(gain.low, gain.high, float(p)))
         for (name, on, gain), p in zip(found, adjusted, strict=True)
     ]
 
 
-def _nearest(winner: Trial, trials: list[Trial]) -> Trial | None:
-    """The trial that shares most settings with the winner, and of those the one that usually does best."""
+def _nearest(chosen: Trial, trials: list[Trial]) -> Trial | None:
+    """The trial that shares most settings with the chosen one, and of those the one that usually does best."""
+    wanted = _settings(chosen.recipe)
 
     def in_common(trial: Trial) -> tuple[bool, int, float]:
-        a, b = asdict(trial.recipe.adapt), asdict(winner.recipe.adapt)
-        shared = sum(a[field.name] == b[field.name] for field in fields(Probe) if field.name != "penalty")
-        return trial is winner, shared + (trial.recipe.augment == winner.recipe.augment), trial.prior
+        return trial is chosen, -len(wanted ^ _settings(trial.recipe)), trial.prior
 
     return max(trials, key=in_common, default=None)
 
 
-def _differences(with_it: Trial, without: Trial, folds: Ints, targets: Ints, metric: Averaging) -> Floats:
+def _settings(recipe: Recipe | Ensemble) -> set[tuple[str, ...]]:
+    """Everything that it is made of; penalties are found on the data, and say nothing."""
+    return {
+        (member.adapt.technique, member.backbone, name, str(value))
+        for member in recipe.members
+        for name, value in (*asdict(member.adapt).items(), ("augment", member.augment))
+        if name != "penalty"
+    }
+
+
+def _differences(with_it: Trial, without: Trial, folds: Folds, targets: Ints, metric: Metric) -> Floats:
     """Score with minus score without in every fold, shape (n_repeats, n_folds)."""
-    n_repeats = min(len(with_it.scores), len(without.scores))
-    difference = with_it.correct(targets)[:n_repeats] - without.correct(targets)[:n_repeats]
-    rows = []
-    for repeat in range(n_repeats):
-        inside = [folds[repeat] == fold for fold in np.unique(folds[repeat])]
-        rows.append([float(example_weights(targets[rows], metric) @ difference[repeat, rows]) for rows in inside])
-    return np.array(rows)
+    on_few = with_it.recipe.is_trained or without.recipe.is_trained
+    found = [trial.contributions(metric, targets, on_few) for trial in (with_it, without)]
+    n_repeats = min(map(len, found))
+    return fold_means(found[0][:n_repeats] - found[1][:n_repeats], folds.of(on_few)[:n_repeats])

@@ -3,56 +3,33 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 
-from handful.augment.views import ORIGINAL, View, views_of
-from handful.core.progress import SILENT, Progress
+from handful.augment.policy import Policy
+from handful.augment.views import views_of
 from handful.core.rng import stream
-from handful.evaluate.arrays import Averaging, Floats, Ints, example_weights
+from handful.core.words import count
+from handful.evaluate.arrays import Floats, Ints
+from handful.evaluate.calibration import cross_fitted
+from handful.evaluate.metric import Metric
 from handful.evaluate.selection import Corrected, bias_corrected
-from handful.nn.backbone import Backbone, FeatureMatrix
 from handful.recipe.budget import Budget
-from handful.recipe.candidates import Candidate
+from handful.recipe.candidates import SECONDS_A_VIEW, Candidate, Partner, ensembles, on_smaller_pictures, partners
+from handful.recipe.ensemble import Ensemble
+from handful.recipe.folds import Folds
 from handful.recipe.recipe import Recipe
-from handful.transfer.probe import ProbeRows
+from handful.transfer.probe import Probe
+from handful.transfer.technique import Problem
 
 WITH_REFIT = 3  # times what a recipe takes to try: what it takes if it wins, with refit, learning curve and report
+TRAINED_WITH_REFIT = 1.4  # likewise, where trying is five trainings and the refit is one
 PRIOR_EXAMPLES = 100  # how many examples of its own a data set must bring to weigh as much as the prior
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What recipes are tried on.
-
-    Args:
-        features: Of all views, shape (n, n_views, dim).
-        targets: Class indices, shape (n,).
-        n_classes: Number of classes.
-        units: What is never split across folds, shape (n,).
-        backbone: What the features came from.
-        views: What they are of; the image itself is the first, its mirror image the second if there is one.
-    """
-
-    features: FeatureMatrix
-    targets: Ints
-    n_classes: int
-    units: Ints
-    backbone: Backbone
-    views: tuple[View, ...] = (ORIGINAL,)
-
-    def rows(self, recipe: Recipe) -> ProbeRows:
-        """The decomposed rows of one recipe."""
-        its_views = views_of(recipe.augment)[: max(recipe.adapt.views) + 1]
-        features = self.features[:, [self.views.index(view) for view in its_views]]
-        return ProbeRows(recipe.adapt, features, self.backbone, self.targets, self.n_classes, self.units)
-
-    def take(self, rows: Ints) -> Problem:
-        """The same problem on some of the examples."""
-        return replace(self, features=self.features[rows], targets=self.targets[rows], units=self.units[rows])
+LOOK = 2  # folds after which a training that is clearly worse is given up
+LITTLE_LEFT = 0.03  # of accuracy to gain: what training usually saves is a fourth of them, too few to be worth minutes
+HOPELESS = 0.1  # of accuracy behind the best probe, beyond two standard errors: even in an ensemble it would not help
 
 
 @dataclass(frozen=True)
@@ -60,22 +37,34 @@ class Trial:
     """One recipe, tried.
 
     Args:
-        recipe: With its penalty filled in.
-        penalty: Chosen by exact leave-one-out.
-        prior: The expected score above the plainest recipe.
-        scores: Out-of-fold scores before calibration, shape (n_repeats, n, n_classes).
+        recipe: With everything filled in that was found on the data.
+        prior: The expected accuracy above the plainest recipe.
+        scores: Out-of-fold scores before calibration, shape (n_repeats, n, n_classes): on many folds, or on few where
+            the recipe is trained.
+        read: What the metric reads: cross-fitted probabilities, or where any scores will do these, same shape.
         seconds: What trying it took.
+        on_few: Scores on the few folds, shape (1, n, n_classes), where it was compared with what is trained.
+        few_read: As `read`, of `on_few`.
     """
 
-    recipe: Recipe
-    penalty: float
+    recipe: Recipe | Ensemble
     prior: float
     scores: Floats
+    read: Floats
     seconds: float
+    on_few: Floats | None = None
+    few_read: Floats | None = None
 
-    def correct(self, targets: Ints) -> Floats:
-        """Whether each example is named rightly, in each repeat, shape (n_repeats, n)."""
-        return np.asarray(self.scores.argmax(axis=2) == targets, dtype=np.float64)
+    @property
+    def few(self) -> Floats | None:
+        """Scores on the few folds, if there are any."""
+        return self.scores if self.recipe.is_trained else self.on_few
+
+    def contributions(self, metric: Metric, targets: Ints, on_few: bool = False) -> Floats:
+        """What each example adds to the score in each repeat, shape (n_repeats, n); on the few folds if asked."""
+        read = self.few_read if on_few and not self.recipe.is_trained else self.read
+        assert read is not None  # noqa: S101 - what is compared with something trained was predicted on its folds
+        return _contributions(read, metric, targets)
 
 
 @dataclass(frozen=True)
@@ -83,30 +72,43 @@ class Selection:
     """All trials, the chosen one, and its score forgiven for the choice.
 
     Args:
-        trials: In the order of their cost.
+        trials: In the order in which they were tried, cheap ones first.
         chosen: Position of the winner.
-        corrected: By the bootstrap, with every choice made again in each draw.
+        corrected: By the bootstrap, with every choice made again in each draw; it holds contributions to the metric.
+        right: How often each example is named rightly, corrected likewise, shape (n,).
         n_skipped: Candidates that the budget did not reach.
+        given_up: What was stopped early, in words.
+        base: Position of the best probe, which everything else was made from.
     """
 
     trials: tuple[Trial, ...]
     chosen: int
     corrected: Corrected
+    right: Floats
     n_skipped: int
+    given_up: tuple[str, ...] = ()
+    base: int = 0
 
     @property
     def winner(self) -> Trial:
         return self.trials[self.chosen]
 
+    @property
+    def best_probe(self) -> Trial:
+        """The winner, or where that is more than a probe the probe that it was made from."""
+        first = self.winner.recipe.members[0]
+        if isinstance(first.adapt, Probe):
+            return next(trial for trial in self.trials if trial.recipe == first)
+        return self.trials[self.base]
+
 
 def select(
     problem: Problem,
     candidates: Sequence[Candidate],
-    folds: Ints,
-    metric: Averaging,
+    folds: Folds,
+    metric: Metric,
     budget: Budget,
-    seed: int,
-    progress: Progress = SILENT,
+    policies: Mapping[Policy, float] | None = None,
 ) -> Selection:
     """Try the candidates on the same folds and take the best expected score; ties go to the cheaper.
 
@@ -114,53 +116,204 @@ def select(
     scored it.
 
     Args:
-        folds: Shape (n_repeats, n).
+        metric: What is maximised.
         budget: Says when to stop trying.
+        policies: What views of trained candidates may be drawn from; when None nothing is tried but the candidates.
     """
-    trials: list[Trial] = []
-    with progress.track("trying recipes", len(candidates)) as done:
-        for candidate in candidates:
-            if trials and not budget.allows(WITH_REFIT * _expected_seconds(problem, candidate, trials[-1])):
-                break
-            trials.append(try_recipe(problem, candidate, folds))
-            budget.spend()
-            done(1)
-    prior = np.array([trial.prior for trial in trials])
-    correct = np.stack([trial.correct(problem.targets).mean(axis=0) for trial in trials], axis=1)
-    criterion = correct * example_weights(problem.targets, metric)[:, None] * len(correct)
+    race = Race(problem, folds, metric, budget)
+    race.try_probes(candidates)
+    if policies is not None:
+        race.go_on_from_the_best(policies)
+    return race.decided()
 
-    def best_expected(totals: Floats) -> Ints:
+
+@dataclass
+class Race:
+    """What has been tried so far."""
+
+    problem: Problem
+    folds: Folds
+    metric: Metric
+    budget: Budget
+    trials: list[Trial] = field(default_factory=list)
+    n_skipped: int = 0
+    given_up: list[str] = field(default_factory=list)
+    base: int = 0
+
+    def try_probes(self, candidates: Sequence[Candidate]) -> list[Trial]:
+        """Exact recipes, until the budget ends; at least one has been tried afterwards."""
+        first = len(self.trials)
+        with self.problem.progress.track("trying recipes", len(candidates)) as done:
+            for candidate in candidates:
+                if self.trials and not self.budget.allows(WITH_REFIT * self._expected_seconds(candidate)):
+                    break
+                start = time.perf_counter()
+                recipe, scores = candidate.recipe.out_of_fold(self.problem, self.folds.many)
+                self.trials.append(self._trial(recipe, candidate.prior, scores, start))
+                self.budget.spend()
+                done(1)
+        found = self.trials[first:]
+        self.n_skipped += len(candidates) - len(found)
+        return found
+
+    def go_on_from_the_best(self, policies: Mapping[Policy, float]) -> None:
+        """Smaller pictures, what is trained step by step, and ensembles of these with the best probe."""
+        self.base = self._best()
+        best = self.trials[self.base]
+        recipe, backbones = best.recipe.members[0], self.problem.backbones
+        left = self.metric.bounds[1] - self._contributions(best).mean()
+        if left < LITTLE_LEFT * self.metric.span(self.problem.n_classes):
+            wrong = 1 - float(best.contributions(self.metric.of_answers, self.problem.targets).mean())
+            self.given_up.append(f"nothing more was tried: the best probe is wrong in only {100 * wrong:.1f} %")
+            return
+        smaller = self.try_probes(on_smaller_pictures(recipe, best.prior, backbones))
+        beside: list[tuple[Trial, Partner]] = []
+        for each, kind in partners(recipe, backbones, policies):
+            candidate = Candidate(each, best.prior + kind.alone)
+            found = self._trained(candidate, best) if each.is_trained else self.try_probes([candidate])
+            beside += [(trial, kind) for trial in found]
+        exact = [best, *smaller, *(trial for trial, _ in beside if not trial.recipe.is_trained)]
+        if len(exact) < 1 + len(smaller) + len(beside):  # something was trained
+            self._also_on_few(exact)
+        single = [trial.recipe.members[0] for trial in (best, *smaller)]
+        for ensemble, gain in ensembles(single, [(trial.recipe.members[0], kind) for trial, kind in beside]):
+            self.trials.append(self._voted(ensemble, best.prior + gain, self.trials))
+
+    def decided(self) -> Selection:
+        """The best expected score, and what it is worth once the choice is forgiven."""
+        criterion = np.stack([self._comparable(trial) for trial in self.trials], axis=1)
+        chosen = int(self._best_expected(criterion.sum(axis=0, keepdims=True))[0])
+        corrected, of_answers = self._corrected(criterion, self.metric), self.metric.of_answers
+        right = corrected if of_answers == self.metric else self._corrected(criterion, of_answers)
+        return Selection(
+            tuple(self.trials), chosen, corrected, right.correct, self.n_skipped, tuple(self.given_up), self.base
+        )
+
+    def _corrected(self, criterion: Floats, metric: Metric) -> Corrected:
+        """A metric of the winner, forgiven for a choice by the criterion: the same draws, whatever the metric."""
+        targets, rng = self.problem.targets, stream(self.problem.seed, "choice")
+        scored = np.stack([trial.contributions(metric, targets).mean(axis=0) for trial in self.trials], axis=1)
+        return bias_corrected(
+            criterion, scored, targets, self.problem.units, "accuracy", rng, choose=self._best_expected
+        )
+
+    def _best_expected(self, totals: Floats) -> Ints:
+        """From summed contributions, shape (b, m), to the best of the first m trials once priors are added."""
+        prior = np.array([trial.prior for trial in self.trials]) * self.metric.span(self.problem.n_classes)
         return np.asarray(np.argmax(np.round(totals + PRIOR_EXAMPLES * prior, 9), axis=1))
 
-    chosen = int(best_expected(criterion.sum(axis=0, keepdims=True))[0])
-    corrected = bias_corrected(
-        criterion, correct, problem.targets, problem.units, metric, stream(seed, "choice"), choose=best_expected
-    )
-    return Selection(tuple(trials), chosen, corrected, len(candidates) - len(trials))
+    def _best(self) -> int:
+        """The best expected score among what was tried on many folds."""
+        totals = [self._contributions(trial).mean(axis=0).sum() for trial in self.trials]
+        return int(self._best_expected(np.array([totals]))[0])
 
+    def _comparable(self, trial: Trial) -> Floats:
+        """What each example adds to the score, shape (n,), as if on many folds.
 
-def _expected_seconds(problem: Problem, candidate: Candidate, last: Trial) -> float:
-    """What trying a candidate will take, from what the last one took: a decomposition costs small^2 x large."""
+        What is trained was made from fewer examples than a probe on many folds. So its gain over a probe on the same
+        few folds is added to what that probe scores on many.
+        """
+        if not trial.recipe.is_trained:
+            return np.asarray(self._contributions(trial).mean(axis=0))
+        probe = next(each for each in self.trials if each.on_few is not None)
+        gain = self._contributions(trial)[0] - self._contributions(probe, on_few=True)[0]
+        return np.asarray(self._contributions(probe).mean(axis=0) + gain)
 
-    def work(recipe: Recipe) -> int:
-        columns = problem.backbone.columns(recipe.adapt.layers)
-        n_rows = len(problem.targets) * len(recipe.adapt.views)
+    def _contributions(self, trial: Trial, on_few: bool = False) -> Floats:
+        return trial.contributions(self.metric, self.problem.targets, on_few)
+
+    def _trial(
+        self, recipe: Recipe | Ensemble, prior: float, scores: Floats, start: float, on_few: Floats | None = None
+    ) -> Trial:
+        """A recipe that was tried since `start`, its scores calibrated if the metric reads probabilities."""
+        read = _read(scores, self.metric, self.problem.targets, self.folds.of(recipe.is_trained))
+        few_read = None if on_few is None else _read(on_few, self.metric, self.problem.targets, self.folds.few)
+        return Trial(recipe, prior, scores, read, time.perf_counter() - start, on_few, few_read)
+
+    def _trained(self, candidate: Candidate, probe: Trial) -> list[Trial]:
+        """A look after a few folds, then the others; nothing where the budget ends or the look is discouraging."""
+        recipe, few = candidate.recipe.members[0], self.folds.few
+        n_folds, start = int(few.max()) + 1, time.perf_counter()
+        if not self.budget.allows(LOOK * recipe.adapt.seconds(len(self.problem.targets))):
+            self.n_skipped += 1
+            return []
+        _, looked = candidate.recipe.out_of_fold(self.problem, np.where(few < LOOK, few, -1))
+        seconds = time.perf_counter() - start
+        after = f"{recipe.brief()}, after {count(LOOK, 'fold')} of {n_folds}"
+        if not self.budget.allows(TRAINED_WITH_REFIT * seconds * (n_folds - LOOK) / LOOK):
+            self.given_up.append(f"{after}: the budget would not last")
+            return []
+        self.budget.spend()
+        if self._is_hopeless(looked, probe):
+            self.given_up.append(f"{after}: clearly worse than the best probe")
+            return []
+        settled, rest = candidate.recipe.out_of_fold(self.problem, np.where(few >= LOOK, few, -1))
+        trial = self._trial(settled, candidate.prior, np.where(few[..., None] < LOOK, looked, rest), start)
+        self.trials.append(trial)
+        return [trial]
+
+    def _is_hopeless(self, looked: Floats, probe: Trial) -> bool:
+        """Whether scores on a few folds lie so far behind a probe that no luck would bring them back."""
+        seen = self.folds.few[0] < LOOK
+        targets = self.problem.targets[seen]
+        read = _read(looked[:, seen], self.metric, targets, self.folds.few[:, seen])
+        alone, of_probe = (_contributions(each, self.metric, targets) for each in (read, probe.read[:, seen]))
+        behind = of_probe.mean(axis=0) - alone[0]
+        least = HOPELESS * self.metric.span(self.problem.n_classes)
+        return bool(behind.mean() - 2 * behind.std() / np.sqrt(len(behind)) > least)
+
+    def _also_on_few(self, exact: Sequence[Trial]) -> None:
+        """Predict these on the few folds too; what then is known of them takes the place of what was."""
+        for trial in exact:
+            _, scores = trial.recipe.out_of_fold(self.problem, self.folds.few)
+            read = _read(scores, self.metric, self.problem.targets, self.folds.few)
+            self.trials[next(at for at, each in enumerate(self.trials) if each is trial)] = replace(
+                trial, on_few=scores, few_read=read
+            )
+
+    def _voted(self, ensemble: Ensemble, prior: float, trials: Sequence[Trial]) -> Trial:
+        """An ensemble from the scores that its members already have."""
+        start = time.perf_counter()
+        members = [next(each for each in trials if each.recipe == member) for member in ensemble.members]
+        on_few = [each.few for each in members if each.few is not None]
+        scores = on_few if ensemble.is_trained else [each.scores for each in members]
+        ensemble = ensemble.weighted(scores, self.problem.targets)
+        compared = ensemble.total(on_few) if on_few and not ensemble.is_trained else None
+        return self._trial(ensemble, prior, ensemble.total(scores), start, compared)
+
+    def _expected_seconds(self, candidate: Candidate) -> float:
+        """What trying it will take: features, and by what the last one took, a decomposition (small^2 x large)."""
+        last = self.trials[-1]
+        seconds = last.seconds * self._work(candidate.recipe) / max(self._work(last.recipe), 1)
+        recipe = candidate.recipe.members[0]
+        if recipe.backbone == self.problem.backbone.name:
+            return seconds
+        n_views = len(views_of(recipe.augment))
+        return seconds + SECONDS_A_VIEW * len(self.problem.targets) * n_views / WITH_REFIT
+
+    def _work(self, tried: Recipe | Ensemble) -> int:
+        recipe = tried.members[0]
+        probe = recipe.adapt
+        if not isinstance(probe, Probe):
+            return 1
+        columns = self.problem.backbones[recipe.backbone].columns(probe.layers)
+        n_rows = len(self.problem.targets) * len(probe.views)
         small, large = sorted((n_rows, sum(column.stop - column.start for column in columns)))
         return int(small**2 * large)
 
-    return last.seconds * work(candidate.recipe) / work(last.recipe)
+
+def _contributions(read: Floats, metric: Metric, targets: Ints) -> Floats:
+    return np.stack([metric.contributions(targets, repeat) for repeat in read])
 
 
-def try_recipe(problem: Problem, candidate: Candidate, folds: npt.NDArray[np.int64]) -> Trial:
-    """Choose the penalty by exact leave-one-out, then predict every example out of fold."""
-    start = time.perf_counter()
-    rows = problem.rows(candidate.recipe)
-    penalty = rows.best_penalty()
-    scores = rows.out_of_fold(folds, penalty)
-    recipe = replace(candidate.recipe, adapt=replace(candidate.recipe.adapt, penalty=penalty))
-    return Trial(recipe, penalty, candidate.prior, scores, time.perf_counter() - start)
+def _read(scores: Floats, metric: Metric, targets: Ints, folds: Ints) -> Floats:
+    """Cross-fitted probabilities where the metric reads more than which class is the likeliest; else the scores."""
+    if not metric.graded:
+        return scores
+    each = zip(scores, folds, strict=False)
+    return np.stack([cross_fitted(repeat, targets, fold, metric.with_bias) for repeat, fold in each])
 
 
-def expected_best(candidates: Sequence[Candidate]) -> Recipe:
+def expected_best(candidates: Sequence[Candidate]) -> Recipe | Ensemble:
     """The recipe to take when there is nothing to validate on: the one that usually does best."""
     return max(candidates, key=lambda candidate: candidate.prior).recipe

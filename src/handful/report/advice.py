@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from handful.core.words import count
-from handful.report.figures import Figures, estimate, has_interval, is_number
+from handful.report.figures import Figures, counts_right_answers, estimate, has_interval, is_number
 from handful.report.words import curve_answer, noun
+
+_LIKE = {"photos": "camera, light", "texts": "language, length"}  # what else must stay the same
 
 
 def next_steps(metrics: Figures) -> list[str]:
     """What would improve the model or its score most, in the order of doing it.
 
     Example:
-        >>> next_steps({"score": None, "task": "image classification"})
+        >>> next_steps({"score": None, "called": "photos"})
         ['Label more photos: with a few per class there is something to check the model on.']
     """
     answers = (metrics.get("learning_curve") or {}).get("answers") or []
@@ -23,7 +25,7 @@ def next_steps(metrics: Figures) -> list[str]:
         *[f"Label more. {curve_answer(answer)}" for answer in answers if _is_ahead(answer)][:1],
     ]
     return [step for step in steps if step] or [
-        f"Try the model on {noun(metrics)} taken on another day, and check the answers by eye."
+        f"Try the model on {noun(metrics)} of another day, and check the answers by eye."
     ]
 
 
@@ -55,7 +57,8 @@ def _labels(metrics: Figures) -> str:
     if not metrics.get("score"):
         return f"Label more {many}: with a few per class there is something to check the model on."
     floor = (metrics.get("majority") or {}).get("value", metrics.get("chance"))
-    if has_interval(metrics["score"]) and is_number(floor) and metrics["score"]["low"] <= floor:
+    comparable = counts_right_answers(metrics["score"]) and has_interval(metrics["score"]) and is_number(floor)
+    if comparable and metrics["score"]["low"] <= floor:
         return f"Label more {many} before relying on the model: it is not yet shown to beat guessing."
     return ""
 
@@ -74,12 +77,12 @@ def limits(metrics: Figures) -> list[str]:
     """What the reader must not conclude from the page.
 
     Example:
-        >>> limits({"task": "image classification", "n": 20})[-1]
+        >>> limits({"called": "photos", "n": 20})[-1]
         '20 examples are few: two models whose intervals overlap may be equally good.'
     """
     many, n = noun(metrics), metrics.get("n")
     said = [
-        f"The model is for new {many} like these: same kind of subject, camera, light and people. "
+        f"The model is for new {many} like these: same kind of subject, {_LIKE.get(many, 'source')} and people. "
         "The page says nothing of others.",
         "The model always answers with one of the classes above, even when none of them is right; "
         "heed the flag for unfamiliar inputs.",

@@ -8,31 +8,53 @@ from typing import Any
 
 from markupsafe import Markup
 
-from handful.report.figures import Figures, bounds, estimate, gain, has_interval, is_number, percent
+from handful.report.figures import (
+    Figures,
+    bounds,
+    counts_right_answers,
+    estimate,
+    gain,
+    has_interval,
+    is_loss,
+    is_number,
+    percent,
+)
 from handful.report.scale import UNIT, UNIT_TICKS, Scale, spanning, ticks
 from handful.report.strips import Strip, axis, grid, strips
-from handful.report.words import verdict
+from handful.report.words import meaning, verdict
 
 _HEIGHT = 240.0  # of a plot, in pixels
 _NOTHING = Markup("")
 
 
 def interval_chart(metrics: Figures) -> Markup:
-    """The score with its interval beside the test score, the majority class and chance."""
+    """The score with its interval beside the test score, a plain method, the majority class and chance."""
     score, test = metrics.get("score"), metrics.get("test_score")
-    if not (score or test):
-        return _NOTHING
-    majority, chance = metrics.get("majority") or {}, metrics.get("chance")
     rows = []
     if score:
         rows.append(Strip("This model, cross-validated", estimate(score), score, strong=True))
     if test:
         rows.append(Strip("This model, on the test set", estimate(test), test, strong=True, hollow=True))
-    if is_number(majority.get("value")):
+    if not rows:
+        return _NOTHING
+    rows += _rivals(metrics, rows[0].estimate)
+    if not is_loss(rows[0].estimate):
+        return strips(rows, UNIT, UNIT_TICKS, percent)
+    scale = spanning([0.0, *_numbers([row.estimate for row in rows], "value", "low", "high")])
+    return strips(rows, scale, ticks(scale), "{:g}".format)
+
+
+def _rivals(metrics: Figures, score: Figures) -> list[Strip]:
+    """What it takes no pre-trained network to reach; guessing only beside a score that it has, too."""
+    floor, majority, chance = metrics.get("floor") or {}, metrics.get("majority") or {}, metrics.get("chance")
+    rows = []
+    if floor.get("score"):
+        rows.append(Strip(str(floor.get("name")), estimate(floor["score"]), floor["score"], hollow=True))
+    if is_number(majority.get("value")) and counts_right_answers(score):
         rows.append(Strip("Always the largest class", percent(majority["value"]), majority, hollow=True))
-    if is_number(chance):
+    if is_number(chance) and counts_right_answers(score):
         rows.append(Strip("Chance", percent(chance), {"value": chance}, hollow=True))
-    return strips(rows, UNIT, UNIT_TICKS, percent)
+    return rows
 
 
 def recall_chart(per_class: Sequence[Figures]) -> Markup:
@@ -49,6 +71,7 @@ def evidence_chart(evidence: Sequence[Figures]) -> Markup:
             gain(row),
             {"value": row.get("gain"), "low": row.get("low"), "high": row.get("high")},
             note=verdict(row),
+            about=meaning(row.get("technique")),
             strong=row.get("verdict") == "helps",
             hollow=not row.get("on"),
         )

@@ -37,14 +37,30 @@ def has_interval(figures: Any) -> bool:
     return isinstance(figures, Mapping) and is_number(figures.get("low")) and is_number(figures.get("high"))
 
 
+def is_loss(figures: Figures) -> bool:
+    """Whether less of it is better; it is then no share, and not printed as a per cent."""
+    return figures.get("metric") in ("log_loss", "cost")
+
+
+def counts_right_answers(figures: Figures) -> bool:
+    """Whether a score is a share of right answers, as what guessing scores is; one that does not say is."""
+    return figures.get("metric", "accuracy") in ("accuracy", "balanced_accuracy")
+
+
 def figure(figures: Figures) -> str:
-    """A score as a bare number of per cents, as precise as its interval allows.
+    """A score as a bare number of per cents, as precise as its interval allows; a loss as it is.
 
     Example:
         >>> figure({"value": 0.8234, "low": 0.75, "high": 0.88}), figure({"value": 0.8234, "low": 0.81, "high": 0.83})
         ('82', '82.3')
+        >>> figure({"value": 1.2345, "metric": "log_loss"})
+        '1.23'
     """
-    return _hundredths(figures["value"], _digits(figures)) if is_number(figures.get("value")) else "–"
+    return _number(figures["value"], figures) if is_number(figures.get("value")) else "–"
+
+
+def _number(value: float, figures: Figures) -> str:
+    return f"{value:.2f}" if is_loss(figures) else _hundredths(value, _digits(figures))
 
 
 def _digits(figures: Figures) -> int:
@@ -63,8 +79,7 @@ def bounds(figures: Figures) -> str:
     """
     if not has_interval(figures):
         return "[no interval]"
-    digits = _digits(figures)
-    return f"[{_hundredths(figures['low'], digits)}, {_hundredths(figures['high'], digits)}]"
+    return f"[{_number(figures['low'], figures)}, {_number(figures['high'], figures)}]"
 
 
 def estimate(figures: Figures | None) -> str:
@@ -89,7 +104,7 @@ def estimate_without_n(figures: Figures | None) -> str:
     """
     if not figures or not is_number(figures.get("value")):
         return "not measured"
-    return f"{percent(figures['value'], _digits(figures))} {bounds(figures)}"
+    return f"{_number(figures['value'], figures)}{'' if is_loss(figures) else ' %'} {bounds(figures)}"
 
 
 def gain(figures: Figures) -> str:

@@ -21,15 +21,15 @@ _FEW_CLASSES = 15  # as many as one glance takes in
 
 @dataclass(frozen=True)
 class Thumb:
-    """One picture of the data.
+    """One example of the data, small.
 
     Args:
-        name: What the person knows it by, such as its file name.
-        pixels: RGB, shape (s, s, 3), uint8.
+        name: What the person knows it by, such as its file name; of a text, its beginning.
+        pixels: RGB, shape (s, s, 3), uint8; None for a text, which is quoted by its name.
     """
 
     name: str
-    pixels: npt.NDArray[np.uint8]
+    pixels: npt.NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ class Strip:
         figures: The figures in words, interval included.
         estimate: Holds `value`, `low` and `high`, each a number or None.
         note: Words under the figures.
+        about: A sentence under all of it.
         strong: Drawn in the accent colour.
         hollow: Drawn as a ring.
     """
@@ -35,6 +36,7 @@ class Strip:
     figures: str
     estimate: Any
     note: str = ""
+    about: str = ""
     strong: bool = False
     hollow: bool = False
 
@@ -55,8 +57,9 @@ def strips(
         label: Turns the value of such a line into its label.
         zero: Where a stronger line parts better from worse.
     """
-    return Markup('<div class="strips">{}<ul>{}</ul>{}</div>').format(
-        grid(scale, marks, zero), Markup("").join(_row(row, scale) for row in rows), axis(scale, marks, label)
+    told = " told" if any(row.about for row in rows) else ""
+    return Markup('<div class="strips{}">{}<ul>{}</ul>{}</div>').format(
+        told, grid(scale, marks, zero), Markup("").join(_row(row, scale) for row in rows), axis(scale, marks, label)
     )
 
 
@@ -79,10 +82,11 @@ def axis(scale: Scale, marks: Sequence[float], label: Callable[[float], str]) ->
 def _row(row: Strip, scale: Scale) -> Markup:
     strength = " strong" if row.strong else ""
     note = Markup("<br/>{}").format(row.note) if row.note else ""
+    about = Markup('<span class="about">{}</span>').format(row.about) if row.about else ""
     return Markup(
         '<li class="strip{}"><span class="name" title="{}">{}</span>'
-        '<svg class="mark" height="18" aria-hidden="true">{}</svg><span class="figures">{}{}</span></li>'
-    ).format(strength, row.name, row.name, mark(row, scale), row.figures, note)
+        '<svg class="mark" height="18" aria-hidden="true">{}</svg><span class="figures">{}{}</span>{}</li>'
+    ).format(strength, row.name, row.name, mark(row, scale), row.figures, note, about)
 
 
 def mark(row: Strip, scale: Scale) -> Markup:

@@ -5,12 +5,25 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from handful.report.figures import Figures, bounds, estimate, figure, has_interval, is_number, percent
+from handful.report.figures import (
+    Figures,
+    bounds,
+    counts_right_answers,
+    estimate,
+    figure,
+    has_interval,
+    is_loss,
+    is_number,
+    percent,
+)
 
-_NOUNS = {"image classification": ("photo", "photos"), "text classification": ("text", "texts")}
-_METRICS = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "macro_f1": "macro F1"}
+_METRICS = {"macro_f1": "macro F1", "auroc": "AUROC", "log_loss": "log-loss", "cost": "mean cost of an answer"}
 _SETTINGS = {
+    "technique": "Technique",
     "backbone": "Backbone",
+    "n_blocks": "Blocks trained",
+    "n_layers": "Layers trained",
+    "rank": "Rank of the adapters",
     "layers": "Layers",
     "power": "Power of the features",
     "augment": "Augmentation",
@@ -20,6 +33,53 @@ _SETTINGS = {
     "penalty": "Penalty",
     "class_weights": "Class weights",
 }
+_OF_PHOTOS = {"augment", "n_views", "flip_at_test"}
+
+MEANINGS = {
+    "augmentation": "Each training photo is also shown turned, cropped or recoloured, so that the model learns "
+    "what does not matter.",
+    "several depths": "The answer also rests on the simple patterns that early layers see, not only on the last layer.",
+    "square root of features": "What the network sees most strongly is toned down, so that fainter signs count too.",
+    "equal class weights": "Rare classes count as much as frequent ones while the model learns.",
+    "logistic head": "The last step, from what was recognised to the answer, is fitted by another formula.",
+    "several picture sizes": "Models that see the photo at different sizes decide together.",
+    "fine-tuning": "The pre-trained network itself is trained further on your examples; without, it stays as it came.",
+    "counts of words": "The model also counts which words and pairs of words a text holds, whatever they mean.",
+    "contrastive fine-tuning": "The pre-trained network is trained further, to place examples of one class "
+    "close together and others far apart.",
+    "adapters": "Small parts are added to the pre-trained network and trained; all the rest of it stays as it came.",
+    "unlabelled data": "Examples without labels help to see which ones belong together.",
+    "distillation": "A small model learns from the answers of a larger one, not only from your labels.",
+    "several models": "Several models decide together; their mistakes partly cancel out.",
+}
+"""What each technique of the evidence means, for someone who never heard of it."""
+
+VERDICTS = {
+    "helps": "the gain is too large and too steady to be luck.",
+    "hurts": "the loss is too large and too steady to be luck.",
+    "cannot tell": "with so few examples, a gain or loss of this size may be luck.",
+}
+
+
+def meaning(technique: Any) -> str:
+    """What a technique does, in one sentence; empty for one that is not known here.
+
+    Example:
+        >>> meaning("several picture sizes"), meaning("?")
+        ('Models that see the photo at different sizes decide together.', '')
+    """
+    return MEANINGS.get(str(technique).partition(":")[0], "")
+
+
+def verdict_meanings(evidence: Any) -> list[tuple[str, str]]:
+    """The verdicts that occur in some evidence, each with what it means.
+
+    Example:
+        >>> verdict_meanings([{"verdict": "helps"}])
+        [('helps', 'the gain is too large and too steady to be luck.')]
+    """
+    said = {row.get("verdict") for row in evidence}
+    return [(word, means) for word, means in VERDICTS.items() if word in said]
 
 
 def verdict(row: Figures) -> str:
@@ -45,10 +105,11 @@ def noun(metrics: Figures, *, plural: bool = True) -> str:
     """What one example is called.
 
     Example:
-        >>> noun({"task": "image classification"}), noun({"task": "?"}, plural=False)
-        ('photos', 'example')
+        >>> noun({"called": "photos"}), noun({"called": "texts"}, plural=False), noun({}, plural=False)
+        ('photos', 'text', 'example')
     """
-    return _NOUNS.get(str(metrics.get("task")), ("example", "examples"))[plural]
+    many = str(metrics.get("called") or "examples")
+    return many if plural else many.removesuffix("s")
 
 
 def sentence(text: Any) -> str:
@@ -67,7 +128,7 @@ def headline(metrics: Figures) -> str:
 
     Example:
         >>> score = {"metric": "accuracy", "value": 0.82, "low": 0.75, "high": 0.89, "n": 100}
-        >>> print(headline({"task": "image classification", "score": score}))
+        >>> print(headline({"called": "photos", "score": score}))
         Of 100 new photos like these, expect about 82 to be named rightly; with 100 examples the true figure may lie
         anywhere between 75 and 89.
         >>> headline({"score": None, "score_missing": "one label per class"})
@@ -85,7 +146,8 @@ def _promise(metric: str, value: str, many: str) -> str:
         return f"Of 100 new {many} like these, expect about {value} to be named rightly"
     if metric == "balanced_accuracy":
         return f"Of 100 new {many} like these, the same number of each class, expect about {value} to be named rightly"
-    return f"On new {many} like these, expect a {metric_name(metric)} of about {value} in 100"
+    share = "" if is_loss({"metric": metric}) else " in 100"
+    return f"On new {many} like these, expect a {metric_name(metric)} of about {value}{share}"
 
 
 def _doubt(score: Figures) -> str:
@@ -107,6 +169,8 @@ def against_guessing(metrics: Figures) -> str:
         'Guessing at random would be right 10 % of the time. This sample cannot show that the model is better.'
     """
     score, majority, chance = metrics.get("score") or {}, metrics.get("majority"), metrics.get("chance")
+    if not counts_right_answers(score):
+        return ""
     if majority and is_number(majority.get("value")) and score.get("metric", "accuracy") == "accuracy":
         floor, text = majority["value"], f"Always answering “{majority.get('class')}”, the most frequent class,"
     elif is_number(chance):
@@ -128,21 +192,54 @@ def sample_limits(metrics: Figures) -> str:
         'Whatever the model, 100 examples give an interval at least 4 and at most 20 points wide.'
     """
     limits, n = metrics.get("sample_limits") or {}, (metrics.get("score") or {}).get("n", metrics.get("n"))
+    if not counts_right_answers(metrics.get("score") or {}):
+        return ""
     if not (is_number(limits.get("narrowest")) and is_number(limits.get("widest"))):
         return ""
     narrow, wide = (f"{100 * limits[end]:.0f}" for end in ("narrowest", "widest"))
     return f"Whatever the model, {n} examples give an interval at least {narrow} and at most {wide} points wide."
 
 
-def recipe_facts(recipe: Figures) -> list[tuple[str, str]]:
-    """The settings of a recipe, named for people; what was not set is left out.
+def recipe_facts(metrics: Figures) -> list[tuple[str, str]]:
+    """The settings of a recipe, named for people; what was not set is left out, and so is what only photos have.
+
+    Several recipes that decide together have no settings in common: none.
 
     Example:
-        >>> recipe_facts({"backbone": "efficientnet-lite0", "power": 0.5, "flip_at_test": True, "class_weights": None})
-        [('Backbone', 'efficientnet-lite0'), ('Power of the features', '0.5'), ('Mirrored view at test', 'yes')]
+        >>> recipe_facts({"called": "photos", "recipe": {"head": "ridge", "power": 0.5, "flip_at_test": True}})
+        [('Power of the features', '0.5'), ('Mirrored view at test', 'yes'), ('Head', 'ridge')]
     """
-    named = [(title, recipe.get(key)) for key, title in _SETTINGS.items()]
+    recipe = metrics.get("recipe") or {}
+    if len(recipe.get("members") or []) > 1:
+        return []
+    shown = _SETTINGS.keys() if noun(metrics) == "photos" else _SETTINGS.keys() - _OF_PHOTOS
+    named = [(title, recipe.get(key)) for key, title in _SETTINGS.items() if key in shown]
     return [(title, _setting(value)) for title, value in named if value is not None]
+
+
+def members(recipe: Figures) -> list[str]:
+    """Of several recipes that decide together, each in a sentence; none where one decides alone.
+
+    Example:
+        >>> members({"members": [{"description": "one"}, {"description": "the other"}]})
+        ['One.', 'The other.']
+    """
+    described = [member.get("description") for member in recipe.get("members") or []]
+    return [sentence(text) for text in described] if len(described) > 1 and all(described) else []
+
+
+def against_floor(metrics: Figures) -> str:
+    """What a method without any pre-trained network scores.
+
+    Example:
+        >>> against_floor({"floor": {"name": "TF-IDF", "score": {"value": 0.7, "low": 0.6, "high": 0.8, "n": 40}}})
+        'The plain method TF-IDF, which knows nothing but your examples, scores 70 % [60, 80], n = 40.'
+    """
+    floor = metrics.get("floor") or {}
+    if not floor.get("score"):
+        return ""
+    who = f"The plain method {floor.get('name')}, which knows nothing but your examples,"
+    return f"{who} scores {estimate(floor['score'])}."
 
 
 def _setting(value: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from handful.augment.views import ORIGINAL
+from handful.augment.policy import Policy
 from handful.core.progress import SILENT, Progress
 from handful.core.rng import stream
 from handful.data.cache import FeatureCache
@@ -13,11 +13,11 @@ from handful.data.readers import Splits
 from handful.data.splits import choose_n_folds, repeated_folds
 from handful.evaluate.calibration import cross_fitted
 from handful.nn.backbones import backbone_named
-from handful.nn.features import frozen_features
-from handful.recipe.selection import Problem
 from handful.tasks.images import Prepared, prepare_images
+from handful.tasks.pixel_examples import pixel_examples
 from handful.tasks.suspects import suspect_labels
-from handful.transfer.probe import Probe, ProbeRows
+from handful.transfer.probe import Probe
+from handful.transfer.technique import Problem
 
 
 def check_images(
@@ -30,8 +30,9 @@ def check_images(
     """Audit a data set without making a model of it; every class counts, every finding has its examples."""
     backbone = backbone_named(backbone_name)
     data = prepare_images(splits, backbone.spec.size, jobs, progress=progress)
-    features = frozen_features(backbone, data.train.pixels, (ORIGINAL,), FeatureCache(), progress=progress)
-    problem = Problem(features, data.train.targets, len(data.train.data.classes), data.audit.units, backbone)
+    examples = pixel_examples(data.train.pixels, FeatureCache(), progress=progress)
+    n_classes, backbones = len(data.train.data.classes), {backbone.name: backbone}
+    problem = Problem(examples, data.train.targets, n_classes, data.audit.units, backbones)
     data = _with_suspects(data, problem, seed)
     return {
         "task": "image classification",
@@ -53,9 +54,7 @@ def _with_suspects(data: Prepared, problem: Problem, seed: int) -> Prepared:
         return data
     folds = repeated_folds(problem.targets, problem.units, n_folds, 1, stream(seed, "folds"))
     every = tuple(layer.name for layer in problem.backbone.layers)
-    rows = ProbeRows(
-        Probe(every), problem.features, problem.backbone, problem.targets, problem.n_classes, problem.units
-    )
+    rows = Probe(every).rows(problem, problem.backbone, Policy())
     scores = rows.leave_one_out([rows.best_penalty()])[0]
     return data.with_findings(
         *suspect_labels(cross_fitted(scores, problem.targets, folds[0], with_bias=False), data.train)

@@ -14,6 +14,7 @@ from handful.evaluate.arrays import Averaging, Floats, Ints
 from handful.evaluate.calibration import Temperature, cross_fitted, fit_temperature
 from handful.evaluate.conformal import prediction_sets, smallest_n, threshold
 from handful.evaluate.intervals import Interval, jeffreys, score_interval, wilson
+from handful.evaluate.metric import Metric
 from handful.evaluate.metrics import calibration_error, confusion, equal_count_edges, log_loss, reliability
 
 AVERAGINGS: tuple[Averaging, ...] = ("accuracy", "balanced_accuracy")
@@ -46,37 +47,60 @@ class OutOfFold:
     temperature: Temperature
 
 
-def out_of_fold(scores: Floats, targets: Ints, folds: Ints) -> OutOfFold:
+def out_of_fold(scores: Floats, targets: Ints, folds: Ints, metric: Metric) -> OutOfFold:
     """Calibrate scores of shape (n_repeats, n, n_classes).
 
-    By a temperature alone: a bias for each class would change the answers whose score was measured.
+    By a temperature alone where the likeliest class is answered: a bias for each class would change answers whose score
+    was measured. Where costs decide, that score was measured with the bias.
     """
-    repeats = [cross_fitted(each, targets, fold, with_bias=False) for each, fold in zip(scores, folds, strict=False)]
-    return OutOfFold(np.mean(repeats, axis=0), repeats[0], fit_temperature(scores[0], targets, with_bias=False))
+    bias = metric.with_bias
+    repeats = [cross_fitted(each, targets, fold, bias) for each, fold in zip(scores, folds, strict=False)]
+    return OutOfFold(np.mean(repeats, axis=0), repeats[0], fit_temperature(scores[0], targets, bias))
+
+
+def tested_sections(
+    probabilities: Floats, targets: Ints, units: Ints, classes: Sequence[str], metric: Metric, seed: int
+) -> dict[str, Any]:
+    """`score_sections` of probabilities that a finished model gave, shape (n, n_classes)."""
+    contributions, right = (each.contributions(targets, probabilities) for each in (metric, metric.of_answers))
+    return score_sections(contributions, right, targets, units, classes, metric, seed)
 
 
 def score_sections(
-    correct: Floats,
+    contributions: Floats,
+    right: Floats,
     targets: Ints,
     units: Ints,
     classes: Sequence[str],
-    metric: Averaging,
+    metric: Metric,
     seed: int,
     worth: float = 1.0,
 ) -> dict[str, Any]:
-    """The keys score, scores and per_class of the metrics.
+    """The keys score, score_missing, score_note, scores, gain_unit and per_class of the metrics.
 
     Args:
-        correct: What each example scores, between 0 and 1, shape (n,).
+        contributions: What each example adds to the score, shape (n,).
+        right: Whether each example is named rightly, between 0 and 1, shape (n,).
         units: What is drawn together, shape (n,).
         worth: `CROSS_VALIDATED` where models of the same examples were tested on each other.
     """
-    scores = {
-        name: score_interval(correct, targets, units, name, stream(seed, "score", name), worth=worth)
+    scores: dict[str, Interval | None] = {
+        name: score_interval(right, targets, units, name, stream(seed, "score", name), worth=worth)
         for name in AVERAGINGS
     }
-    named = {name: {"metric": name, **asdict(interval)} for name, interval in scores.items()}
-    return {"score": named[metric], "scores": named, "per_class": _per_class(correct, targets, classes, worth)}
+    if metric.name not in scores:
+        rng = stream(seed, "score", metric.name)
+        scores[metric.name] = metric.interval_of(contributions, targets, units, rng, worth)
+    named = {name: interval and {"metric": name, **asdict(interval)} for name, interval in scores.items()}
+    note = metric.note(targets, classes)
+    return {
+        "score": named[metric.name],
+        "score_missing": None if named[metric.name] else note,
+        "score_note": note,
+        "scores": named,
+        "gain_unit": metric.unit,
+        "per_class": _per_class(right, targets, classes, worth),
+    }
 
 
 def _per_class(correct: Floats, targets: Ints, classes: Sequence[str], worth: float) -> list[dict[str, Any]]:
@@ -89,8 +113,8 @@ def _per_class(correct: Floats, targets: Ints, classes: Sequence[str], worth: fl
     return rows
 
 
-def probability_sections(probabilities: Floats, targets: Ints, n_classes: int) -> dict[str, Any]:
-    """The keys confusion and calibration of the metrics."""
+def probability_sections(probabilities: Floats, targets: Ints, n_classes: int, metric: Metric) -> dict[str, Any]:
+    """The keys confusion and calibration of the metrics; answers are those that the metric decides on."""
     edges = equal_count_edges(probabilities, N_BINS)
     bins = reliability(targets, probabilities, edges)
     rows = [
@@ -98,7 +122,7 @@ def probability_sections(probabilities: Floats, targets: Ints, n_classes: int) -
         for sure, right, n in zip(bins.confidence, bins.accuracy, bins.n, strict=True)
     ]
     return {
-        "confusion": confusion(targets, probabilities.argmax(axis=1), n_classes).tolist(),
+        "confusion": confusion(targets, metric.decide(probabilities), n_classes).tolist(),
         "calibration": {
             "bins": rows,
             "expected_error": calibration_error(targets, probabilities, edges),
@@ -136,11 +160,10 @@ def conformal_section(
     return rows
 
 
-def majority(targets: Ints, classes: Sequence[str], metric: Averaging) -> dict[str, Any]:
-    """What always naming the most frequent class would score."""
-    counts = np.bincount(targets, minlength=len(classes))
-    value = 1 / len(classes) if metric == "balanced_accuracy" else counts.max() / counts.sum()
-    return {"class": classes[int(counts.argmax())], "value": float(value)}
+def majority(targets: Ints, classes: Sequence[str], metric: Metric) -> dict[str, Any]:
+    """What the shares of the classes alone would score: the most frequent class, or the one that costs least."""
+    shares = np.bincount(targets, minlength=len(classes)) / len(targets)
+    return {"class": classes[int(metric.decide(shares[None])[0])], "value": metric.guessing(targets, len(classes))}
 
 
 def share_note(train: npt.NDArray[np.int64], test: npt.NDArray[np.int64], classes: Sequence[str]) -> str | None:

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from handful.core.progress import SILENT, Progress
+from handful.augment.policy import Policy
+from handful.augment.views import views_of
 from handful.core.rng import stream
 from handful.core.threads import threads_for
 from handful.core.words import count
-from handful.data.splits import choose_n_folds, repeated_folds
-from handful.evaluate.arrays import Averaging, Floats, Ints
+from handful.evaluate.arrays import Floats, Ints
 from handful.evaluate.calibration import Temperature
 from handful.evaluate.conformal import conformal_scores
-from handful.evaluate.intervals import score_interval, width_limits
+from handful.evaluate.intervals import width_limits
 from handful.evaluate.learning_curve import band, labels_until
-from handful.nn.backbone import FeatureMatrix
-from handful.nn.linear import Linear
+from handful.evaluate.metric import Metric
 from handful.recipe.budget import Budget
 from handful.recipe.candidates import Candidate
 from handful.recipe.curve import fitted, learning_points
+from handful.recipe.ensemble import Ensemble
 from handful.recipe.evidence import evidence
+from handful.recipe.folds import Folds, folds_of
 from handful.recipe.recipe import Recipe
-from handful.recipe.selection import Problem, Selection, Trial, expected_best, select
+from handful.recipe.selection import Race, Selection, Trial, expected_best, select
 from handful.tasks.estimate import (
     CROSS_VALIDATED,
     OutOfFold,
@@ -33,11 +35,9 @@ from handful.tasks.estimate import (
     probability_sections,
     score_sections,
 )
-from handful.transfer.probe import DEFAULT_PENALTY, ProbeRows, predicted_scores
+from handful.transfer.probe import DEFAULT_PENALTY, Probe, ProbeRows
+from handful.transfer.technique import Examples, Fitted, Problem
 
-MOST_FOLDS = 20  # models of 95 % of the examples are nearly as good as the one that ships; small blocks are quick, too
-PREDICTIONS_WANTED = 1000  # out of fold, all repeats together: small sets are repeated more often
-MOST_REPEATS, LEAST_REPEATS = 10, 2
 TARGETS = (0.9, 0.95)  # scores that "how many more labels?" is asked for
 
 
@@ -47,7 +47,8 @@ class Learned:
 
     Args:
         recipe: With every setting filled in.
-        head: The linear map from prepared features to scores.
+        metric: What it was chosen by, and what decides on its answers.
+        fitted: What it made of all examples.
         calibration: From scores to probabilities.
         conformal: Sorted nonconformity scores; empty when there was nothing to validate on.
         out_of_fold: Predictions of every example by models that never saw it; None likewise.
@@ -55,76 +56,108 @@ class Learned:
         sections: Keys of the metrics.
     """
 
-    recipe: Recipe
-    head: Linear
+    recipe: Recipe | Ensemble
+    metric: Metric
+    fitted: Fitted
     calibration: Temperature
     conformal: Floats
     out_of_fold: OutOfFold | None
     alone: Floats | None
     sections: dict[str, Any]
 
-    def probabilities(self, problem: Problem, features: FeatureMatrix) -> Floats:
-        """Of new examples from their features, as the shipped graph computes them."""
-        scores = predicted_scores(self.recipe.adapt, self.head, features, problem.backbone)
-        return self.calibration.apply(scores)
+    def probabilities(self, examples: Examples) -> Floats:
+        """Of new examples, as the shipped graph computes them."""
+        return self.calibration.apply(self.fitted.scores(examples))
 
 
 def learn(
     problem: Problem,
     tried: list[Candidate],
     classes: tuple[str, ...],
-    metric: Averaging,
+    metric: Metric,
     budget: Budget,
-    seed: int,
-    progress: Progress = SILENT,
+    policies: Mapping[Policy, float] | None = None,
+    floor: Recipe | None = None,
 ) -> Learned:
-    """Choose, fit, calibrate, and account for it; without an account where there is nothing to validate on."""
-    n_folds = choose_n_folds(problem.targets, problem.units, MOST_FOLDS)
-    n_rows = problem.features.shape[0] * problem.features.shape[1]
-    with threads_for(n_rows):
-        if not n_folds:
-            return _unvalidated(problem, tried)
-        return _validated(problem, tried, classes, metric, budget, seed, n_folds, progress)
+    """Choose, fit, calibrate, and account for it; without an account where there is nothing to validate on.
+
+    Args:
+        problem: All examples.
+        tried: Probes to begin with.
+        classes: Their names.
+        metric: What is maximised; where something can be validated it decides as suits the shares of the classes.
+        budget: A ceiling.
+        policies: What views are drawn from where something is trained; nothing is trained when None.
+        floor: The plainest recipe, whose score is shown beside that of the chosen one.
+    """
+    folds = folds_of(problem.targets, problem.units, problem.seed)
+    most_views = max(len(views_of(candidate.recipe.members[0].augment)) for candidate in tried)
+    with threads_for(len(problem.targets) * most_views):
+        if folds is None:
+            return _unvalidated(problem, tried, metric)
+        informed = metric.at_shares(problem.targets, problem.n_classes)
+        return _validated(problem, tried, classes, informed, budget, policies, floor, folds)
 
 
 def _validated(
     problem: Problem,
     tried: list[Candidate],
     classes: tuple[str, ...],
-    metric: Averaging,
+    metric: Metric,
     budget: Budget,
-    seed: int,
-    n_folds: int,
-    progress: Progress,
+    policies: Mapping[Policy, float] | None,
+    floor: Recipe | None,
+    folds: Folds,
 ) -> Learned:
-    repeats = int(np.clip(round(PREDICTIONS_WANTED / len(problem.targets)), LEAST_REPEATS, MOST_REPEATS))
-    folds = repeated_folds(problem.targets, problem.units, n_folds, repeats, stream(seed, "folds"))
-    selection = select(problem, tried, folds, metric, budget, seed, progress)
-    winner = selection.winner
-    rows = problem.rows(winner.recipe)
-    oof = out_of_fold(winner.scores, problem.targets, folds)
+    selection = select(problem, tried, folds, metric, budget, policies)
+    winner, targets = selection.winner, problem.targets
+    oof = out_of_fold(winner.scores, targets, folds.of(winner.recipe.is_trained), metric)
+    rows = _rows(problem, selection.best_probe.recipe.members[0])
     alone = oof.probabilities
-    if winner.recipe.adapt.head == "ridge":
-        alone = oof.temperature.apply(rows.leave_one_out([winner.penalty])[0])
+    if winner is selection.best_probe and rows.probe.head == "ridge":
+        alone = oof.temperature.apply(rows.leave_one_out([rows.probe.penalty or DEFAULT_PENALTY])[0])
+    contributions = selection.corrected.correct
     scores = score_sections(
-        selection.corrected.correct, problem.targets, problem.units, classes, metric, seed, CROSS_VALIDATED
+        contributions, selection.right, targets, problem.units, classes, metric, problem.seed, CROSS_VALIDATED
     )
-    conformal = conformal_scores(oof.single, problem.targets)
+    conformal = conformal_scores(oof.single, targets)
     sections = {
         **scores,
-        "score_missing": None,
-        "folds": {"n_folds": n_folds, "n_repeats": repeats},
-        **probability_sections(oof.probabilities, problem.targets, len(classes)),
-        "evidence": [asdict(row) for row in evidence(selection, folds, problem.targets, metric)],
-        "candidates": _candidate_rows(selection, problem, metric, seed),
+        "folds": {"n_folds": folds.n_folds, "n_repeats": len(winner.scores)},
+        **probability_sections(oof.probabilities, targets, len(classes), metric),
+        "evidence": [asdict(row) for row in evidence(selection, folds, targets, metric)],
+        "candidates": _candidate_rows(selection, problem, metric),
         "n_candidates_skipped": selection.n_skipped,
-        "learning_curve": _curve_section(problem, winner, rows, folds, metric, seed),
+        "given_up": list(selection.given_up),
+        "floor": _floor_section(floor, selection, problem, folds, metric) if floor else None,
+        "learning_curve": _curve_section(problem, selection.best_probe, rows, folds, metric),
     }
+    if winner.recipe.is_trained:
+        sections["folds"] = {"n_folds": int(folds.few.max()) + 1, "n_repeats": 1}
     sections["calibration"]["temperature"] = 1 / oof.temperature.scale
-    return Learned(winner.recipe, rows.fit(winner.penalty), oof.temperature, conformal, oof, alone, sections)
+    fitted = winner.recipe.fit(problem)
+    return Learned(winner.recipe, metric, fitted, oof.temperature, conformal, oof, alone, sections)
 
 
-def sample_sections(targets: Ints, classes: tuple[str, ...], metric: Averaging) -> dict[str, Any]:
+def _floor_section(
+    floor: Recipe, selection: Selection, problem: Problem, folds: Folds, metric: Metric
+) -> dict[str, Any]:
+    """What the plainest recipe scores, tried now if it was not before."""
+    trial = next((each for each in selection.trials if each.recipe == floor), None)
+    if trial is None:
+        (trial,) = Race(problem, folds, metric, Budget()).try_probes([Candidate(floor, 0.0)])
+    mean, rng = trial.contributions(metric, problem.targets).mean(axis=0), stream(problem.seed, "floor")
+    interval = metric.interval_of(mean, problem.targets, problem.units, rng, CROSS_VALIDATED)
+    assert interval  # noqa: S101 - every class has examples
+    return {"name": floor.brief(), "score": {"metric": metric.name, **asdict(interval)}}
+
+
+def _rows(problem: Problem, recipe: Recipe) -> ProbeRows:
+    assert isinstance(recipe.adapt, Probe)  # noqa: S101
+    return recipe.adapt.rows(problem, problem.backbones[recipe.backbone], recipe.augment)
+
+
+def sample_sections(targets: Ints, classes: tuple[str, ...], metric: Metric) -> dict[str, Any]:
     """The keys that the labels alone decide: counts, what guessing scores, how wide intervals of this size are."""
     counts = np.bincount(targets, minlength=len(classes))
     narrowest, widest = width_limits(CROSS_VALIDATED * counts.astype(np.float64))
@@ -138,12 +171,10 @@ def sample_sections(targets: Ints, classes: tuple[str, ...], metric: Averaging) 
     }
 
 
-def _unvalidated(problem: Problem, tried: list[Candidate]) -> Learned:
+def _unvalidated(problem: Problem, tried: list[Candidate], metric: Metric) -> Learned:
     recipe = expected_best(tried)
-    recipe = replace(recipe, adapt=replace(recipe.adapt, penalty=DEFAULT_PENALTY))
-    head = problem.rows(recipe).fit(DEFAULT_PENALTY)
-    scores = predicted_scores(recipe.adapt, head, problem.features, problem.backbone)
-    spread = float(np.sqrt(scores.var(axis=1).mean()))
+    fitted = recipe.fit(problem)
+    spread = float(np.sqrt(fitted.scores(problem.examples).var(axis=1).mean()))
     calibration = Temperature(1 / max(spread, 1e-9), np.zeros(problem.n_classes))
     smallest = min(len(np.unique(problem.units[problem.targets == c])) for c in range(problem.n_classes))
     reason = (
@@ -151,28 +182,34 @@ def _unvalidated(problem: Problem, tried: list[Candidate]) -> Learned:
         "one to learn from and one to test on"
     )
     sections: dict[str, Any] = {
-        "score": None, "score_missing": reason, "scores": {}, "per_class": [], "evidence": [], "candidates": [],
-        "confusion": None, "calibration": None, "learning_curve": None,
+        "score": None, "score_missing": reason, "score_note": None, "scores": {}, "gain_unit": metric.unit,
+        "per_class": [], "evidence": [], "candidates": [], "confusion": None, "calibration": None,
+        "learning_curve": None,
     }  # fmt: skip
-    return Learned(recipe, head, calibration, np.empty(0), None, None, sections)
+    return Learned(recipe, metric, fitted, calibration, np.empty(0), None, None, sections)
 
 
-def _candidate_rows(selection: Selection, problem: Problem, metric: Averaging, seed: int) -> list[dict[str, Any]]:
-    rows = []
+def _candidate_rows(selection: Selection, problem: Problem, metric: Metric) -> list[dict[str, Any]]:
+    rows, targets = [], problem.targets
     for at, trial in enumerate(selection.trials):
-        correct = trial.correct(problem.targets).mean(axis=0)
-        interval = score_interval(
-            correct, problem.targets, problem.units, metric, stream(seed, "candidate", at), 1000, worth=CROSS_VALIDATED
-        )
-        row = {"name": trial.recipe.brief(), **asdict(interval), "chosen": at == selection.chosen}
+        mean = trial.contributions(metric, targets).mean(axis=0)
+        rng = stream(problem.seed, "candidate", at)
+        interval = metric.interval_of(mean, targets, problem.units, rng, CROSS_VALIDATED, n_draws=1000)
+        assert interval  # noqa: S101 - every class has examples
+        row = {
+            "name": trial.recipe.brief(),
+            "metric": metric.name,
+            **asdict(interval),
+            "chosen": at == selection.chosen,
+        }
         rows.append({**row, "chosen_share": float(selection.corrected.chosen_share[at]), "seconds": trial.seconds})
     return rows
 
 
-def _curve_section(
-    problem: Problem, trial: Trial, rows: ProbeRows, folds: Ints, metric: Averaging, seed: int
-) -> dict[str, Any]:
-    sizes, errors = learning_points(problem, trial, rows, folds, metric, stream(seed, "subsets"))
+def _curve_section(problem: Problem, trial: Trial, rows: ProbeRows, folds: Folds, metric: Metric) -> dict[str, Any]:
+    """Of the metric where it lies between 0 and 1, else of accuracy: a loss follows no law that ends at nothing."""
+    metric = metric if metric.greater_is_better else metric.of_answers
+    sizes, errors = learning_points(problem, trial, rows, folds, metric, stream(problem.seed, "subsets"))
     points = [
         {
             "n_per_class": int(size),
@@ -183,8 +220,8 @@ def _curve_section(
         }
         for size, drawn in zip(sizes, errors, strict=True)
     ]
-    section: dict[str, Any] = {"of": trial.recipe.describe(), "points": points, "law": None}
-    curve = fitted(sizes, errors, len(problem.targets), stream(seed, "curve"))
+    section: dict[str, Any] = {"of": trial.recipe.describe(), "metric": metric.name, "points": points, "law": None}
+    curve = fitted(sizes, errors, len(problem.targets), stream(problem.seed, "curve"))
     if curve is None:
         say = "Cannot tell yet: there are too few labels to see how the score grows."
         return {

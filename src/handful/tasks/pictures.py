@@ -1,7 +1,9 @@
-"""The pictures that go with the figures: examples, mistakes, doubts, findings."""
+"""The examples that the report shows: some of each class, mistakes, doubts, findings."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,6 +13,7 @@ from handful.data.audit import Audit
 from handful.evaluate.arrays import Floats
 from handful.report.page import Case, Pictures, Thumb
 from handful.tasks.images import Part
+from handful.tasks.parts import Labelled
 
 EXAMPLES = 6  # of each class
 CASES = 12
@@ -26,36 +29,45 @@ def pictures_of(part: Part, audit: Audit, probabilities: Floats | None) -> Pictu
         audit: Its findings about training rows get pictures.
         probabilities: Out of fold, shape (n, n_classes); without them there are no mistakes to show.
     """
-    examples = {
-        name: [_thumb(part, int(row)) for row in np.flatnonzero(part.targets == index)[:EXAMPLES]]
-        for index, name in enumerate(part.data.classes)
-    }
     place = {int(row): at for at, row in enumerate(part.rows)}
     findings = {
         at: [_thumb(part, place[row]) for row in finding.rows if row in place][:FOUND]
         for at, finding in enumerate(audit.findings)
         if "leak" not in finding.kind and finding.kind != "shared-group"  # their rows are those of the test data
     }
+    return replace(_shown(part, lambda row: _thumb(part, row), probabilities), findings=findings)
+
+
+def cases_of(part: Labelled, name_of_row: Callable[[int], str], probabilities: Floats | None) -> Pictures:
+    """The same of examples that are words alone: each is shown by its name; findings name theirs already.
+
+    Args:
+        part: The training examples.
+        name_of_row: From a place in `part` to what is shown: the beginning of a text, say.
+        probabilities: Out of fold, shape (n, n_classes); without them there are no mistakes to show.
+    """
+    return _shown(part, lambda row: Thumb(name_of_row(row)), probabilities)
+
+
+def _shown(part: Labelled, thumb: Callable[[int], Thumb], probabilities: Floats | None) -> Pictures:
+    classes, targets = part.data.classes, part.targets
+    examples = {
+        name: [thumb(int(row)) for row in np.flatnonzero(targets == index)[:EXAMPLES]]
+        for index, name in enumerate(classes)
+    }
     if probabilities is None:
-        return Pictures(examples=examples, findings=findings)
-    sure = probabilities.max(axis=1)
-    wrong = np.flatnonzero(probabilities.argmax(axis=1) != part.targets)
+        return Pictures(examples)
+    sure, guess = probabilities.max(axis=1), probabilities.argmax(axis=1)
+    wrong = np.flatnonzero(guess != targets)
     most_wrong = wrong[np.argsort(-sure[wrong], kind="stable")][:CASES]
     least_sure = np.argsort(sure, kind="stable")[:CASES]
-    return Pictures(
-        examples=examples,
-        most_wrong=[_case(part, int(row), probabilities) for row in most_wrong],
-        least_sure=[_case(part, int(row), probabilities) for row in least_sure],
-        findings=findings,
-    )
+
+    def case(row: int) -> Case:
+        return Case(thumb(row), classes[targets[row]], classes[guess[row]], float(sure[row]))
+
+    return Pictures(examples, [case(int(row)) for row in most_wrong], [case(int(row)) for row in least_sure])
 
 
 def _thumb(part: Part, row: int) -> Thumb:
     small = cv2.resize(part.pixels[row], (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     return Thumb(Path(part.data.name(row)).name, np.asarray(small, dtype=np.uint8))
-
-
-def _case(part: Part, row: int, probabilities: Floats) -> Case:
-    guess = int(probabilities[row].argmax())
-    classes = part.data.classes
-    return Case(_thumb(part, row), classes[part.targets[row]], classes[guess], float(probabilities[row, guess]))

@@ -9,13 +9,13 @@ import numpy as np
 from handful.core.words import count
 from handful.data.audit import Finding
 from handful.evaluate.arrays import Floats
-from handful.tasks.images import Part
+from handful.tasks.parts import Labelled
 
 SURE = 0.8  # probability of the other class, by a model that never saw the example
 DOUBTFUL = 0.1  # probability of its own
 
 
-def suspect_labels(probabilities: Floats, part: Part) -> Iterator[Finding]:
+def suspect_labels(probabilities: Floats, part: Labelled) -> Iterator[Finding]:
     """One finding with every example whose label is likely wrong, the likeliest first.
 
     Args:

@@ -98,3 +98,66 @@ class Supervised(Objective):
             raise DataError(f"{shapes} do not fit: {expected}", "Supervised")
         if self.class_weights is not None and len(self.class_weights) != logits.shape[1]:
             raise DataError(f"{len(self.class_weights)} class weights for {logits.shape[1]} logits", "Supervised")
+
+
+@dataclass(frozen=True)
+class Distillation(Objective):
+    """The answers of a teacher; a batch is (inputs, answers), answers being the teacher's logits, shape (n, n_classes).
+
+        loss = T^2 mean_i sum_c p_ic (log p_ic - log q_ic),    p = softmax(answers / T), q = softmax(logits / T)
+
+    With `features`, module and batch give (logits, features) each, features of shape (n, dim), and
+
+        loss += features * mean_i (1 - cos(student's features_i, teacher's features_i))
+
+    The temperature's square keeps the size of the gradient. At the teacher's own logits the loss is 0.
+
+    Args:
+        temperature: T, above 0; larger shows more of what the teacher thinks of the unlikely classes.
+        features: What features count, 0 or more; a layer that brings them to one width is the module's affair.
+    Raises:
+        DataError: when student and teacher are not of one shape.
+    Source: Hinton et al. 2015, arXiv:1503.02531, section 2. Differs: the divergence in place of the cross entropy, a
+        constant less; no term of hard labels. Features: Romero et al. 2015, arXiv:1412.6550, by angle, not by distance.
+    """
+
+    temperature: float = 1.0
+    features: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.temperature < np.inf:
+            raise UsageError(f"temperature={self.temperature} is not above 0", "Distillation")
+        if not 0 <= self.features < np.inf:
+            raise UsageError(f"features={self.features} is not 0 or more", "Distillation")
+
+    @property
+    def description(self) -> str:
+        """Its settings."""
+        return repr(self)
+
+    def loss(self, module: nn.Module, batch: Any, rng: np.random.Generator) -> LossTerms:  # noqa: ARG002
+        """Mean divergence of (inputs, answers), scalar, and the term of the features where it counts; draws nothing."""
+        inputs, answers = batch
+        given = module(inputs)
+        if not self.features:
+            return LossTerms(self._divergence(given, answers))
+        divergence, angle = self._divergence(given[0], answers[0]), self._angle(given[1], answers[1])
+        return LossTerms(divergence + self.features * angle, {"logits": divergence, "features": angle})
+
+    def _divergence(self, logits: Tensor, answers: Tensor) -> Tensor:
+        _check_alike(logits, answers, "logits")
+        student = functional.log_softmax(logits.float() / self.temperature, dim=1)
+        teacher = functional.log_softmax(answers.float() / self.temperature, dim=1)
+        divergence = functional.kl_div(student, teacher, reduction="batchmean", log_target=True)
+        return self.temperature**2 * divergence
+
+    @staticmethod
+    def _angle(features: Tensor, wanted: Tensor) -> Tensor:
+        _check_alike(features, wanted, "features")
+        return 1 - functional.cosine_similarity(features.float(), wanted.float(), dim=1).mean()
+
+
+def _check_alike(student: Tensor, teacher: Tensor, what: str) -> None:
+    if student.ndim != 2 or student.shape != teacher.shape:
+        shapes = f"the student's {what} {tuple(student.shape)} and the teacher's {tuple(teacher.shape)}"
+        raise DataError(f"{shapes} do not fit: expected (n, dim) of both", "Distillation")

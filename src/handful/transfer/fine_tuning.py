@@ -1,313 +1,156 @@
-"""Fine-tuning: the last blocks from cached activations, or the whole network, both from the exact probe as head.
+"""Fine-tuning: the probe's head and the last blocks of the network, trained together on several views.
 
-The head starts as the solution of the probe rather than at random, so the first steps do not tear up what the blocks
-below have learnt. BatchNorm keeps the statistics of the pre-training.
+The frozen part is run once for every view; from then on an epoch costs the last blocks alone. With `n_blocks="all"`
+the whole network is trained, on images that are augmented anew each time.
 
 Source: Kumar et al. 2022, arXiv:2202.10054 (linear probe, then fine-tune); Howard and Ruder 2018, arXiv:1801.06146
-(learning rates that fall with depth). Differs: the probe is exact and reads several depths, through the same power and
-unit lengths as ever, which are part of the head here and let gradients through.
+(learning rates that fall with depth; gradual unfreezing); Frankle et al. 2021, arXiv:2003.00152 (what normalisation
+alone can learn). Differs: the probe is exact; BatchNorm keeps the statistics of the pre-training; several blocks are
+unfrozen at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-import numpy.typing as npt
-import torch
-from torch import Tensor, nn
 
-from handful.augment.batched import augmented_batch
 from handful.augment.policy import Policy
 from handful.core.errors import UsageError
-from handful.core.progress import SILENT, Progress
-from handful.evaluate.arrays import softmax
+from handful.evaluate.arrays import Floats, Ints
 from handful.nn.backbone import Backbone
-from handful.nn.efficientnet_lite_torch import EfficientNetLite0
-from handful.nn.features import Pixels
-from handful.nn.linear import Floats, Linear, one_hot
-from handful.training.checkpoint import History
-from handful.training.loop import train
-from handful.training.objective import Supervised
-from handful.training.parameters import RateShare, layerwise
-from handful.training.settings import Training
-from handful.transfer.activations import Activations
-from handful.transfer.probe import Targets
+from handful.transfer.probe import FittedProbe, Probe
+from handful.transfer.technique import Problem, Technique, left_out_in_folds
 
-Inputs = Tensor | tuple[Tensor, ...]
+if TYPE_CHECKING:
+    from handful.training.settings import Training
 
-SMALLEST_FEATURE = 1e-2  # below it the slope of a root would be so steep that one feature ruled the gradient
-LOG_SCALES = (-3.0, 5.0)
-SMALLEST_LENGTH = 1e-6  # of a layer's features, as in `prepare`
+N_BLOCKS = 16  # of the embedded network
+MOST_KEPT = 8000  # views of all examples together
+SECONDS_A_STEP = 0.3  # on one slow core
+N_PHASES = 3  # of gradual unfreezing
 
 
 @dataclass(frozen=True)
-class FineTuning:
+class FineTuning(Technique):
     """What is trained, and how.
 
     Args:
+        start: The probe that the head starts from; its layers, power and views at test time stay.
         n_blocks: How many of the last blocks are trained, with the network's last convolution and the head; or "all",
             the stem too.
-        epochs: Times that every example is seen, in one view each time.
+        n_views: Fixed views of each example that are drawn from, where something is frozen.
+        steps_per_example: Steps for each training example, within `least_steps` and `most_steps`.
+        least_steps: At least so many.
+        most_steps: At most so many.
         learning_rate: Of the topmost part of the network, at its highest.
         head_factor: Times that, for the head.
         decay: Times that, for every block further down.
         batch_size: Examples in a step.
         weight_decay: Of kernels and matrices.
         label_smoothing: From 0 to below 1.
+        trains: Everything in these blocks, or the scales and shifts of their normalisation alone (with the head).
+        unfreezing: All blocks from the start, or from the top down in `N_PHASES` phases of as many steps, each with a
+            schedule of its own.
     """
 
-    n_blocks: int | Literal["all"] = 1
-    epochs: int = 20
-    learning_rate: float = 3e-4
-    head_factor: float = 0.1
-    decay: float = 0.8
+    technique: ClassVar[str] = "fine-tuning"
+
+    start: Probe
+    n_blocks: int | Literal["all"] = 11
+    n_views: int = 12
+    steps_per_example: float = 1.5
+    least_steps: int = 60
+    most_steps: int = 300
+    learning_rate: float = 1e-3
+    head_factor: float = 0.3
+    decay: float = 0.9
     batch_size: int = 16
     weight_decay: float = 0.01
     label_smoothing: float = 0.1
+    trains: Literal["all", "norms"] = "all"
+    unfreezing: Literal["at once", "gradual"] = "at once"
 
     def __post_init__(self) -> None:
-        if isinstance(self.n_blocks, int) and self.n_blocks < 0:
-            raise UsageError(f"n_blocks={self.n_blocks} is not a number of blocks, nor 'all'", "FineTuning")
+        if self.n_blocks != "all" and not 0 <= self.n_blocks <= N_BLOCKS:
+            raise UsageError(f"n_blocks={self.n_blocks} is not 0 to {N_BLOCKS}, nor 'all'", "FineTuning")
         if not 0 < self.head_factor < float("inf"):
             raise UsageError(f"head_factor={self.head_factor} is not above 0", "FineTuning")
-
-    def n_frozen(self, n_all: int) -> int:
-        """How many blocks are frozen below those trained, of so many in all."""
-        if self.n_blocks == "all" or self.n_blocks > n_all:
-            what = f"n_blocks={self.n_blocks!r} leaves nothing frozen, so no activations can be cached"
-            raise UsageError(what, "FineTuning", f"choose 0 to {n_all}, or tune the whole network")
-        return n_all - self.n_blocks
+        if self.trains not in ("all", "norms"):
+            raise UsageError(f"trains={self.trains!r} is neither 'all' nor 'norms'", "FineTuning")
+        if self.unfreezing not in ("at once", "gradual"):
+            raise UsageError(f"unfreezing={self.unfreezing!r} is neither 'at once' nor 'gradual'", "FineTuning")
+        if self.n_views <= max(self.start.test_views):
+            n_needed = max(self.start.test_views) + 1
+            what = f"n_views={self.n_views} is fewer than the {n_needed} views that a prediction is averaged over"
+            raise UsageError(what, "FineTuning")
 
     @property
-    def training(self) -> Training:
+    def n_frozen(self) -> int | None:
+        """How many blocks lie below those that are trained; None when nothing is frozen, not even the stem."""
+        return None if self.n_blocks == "all" else N_BLOCKS - self.n_blocks
+
+    def n_views_worth(self, n_examples: int) -> int:
+        """Views of so many examples: fewer when examples are many, where they matter less and take much memory."""
+        return max(max(self.start.test_views) + 1, min(self.n_views, MOST_KEPT // n_examples))
+
+    def n_steps(self, n_examples: int) -> int:
+        """Of a training on so many examples."""
+        return int(np.clip(self.steps_per_example * n_examples, self.least_steps, self.most_steps))
+
+    def seconds(self, n_examples: int) -> float:
+        """What one training takes on a slow core."""
+        return SECONDS_A_STEP * self.n_steps(n_examples)
+
+    def training(self, n_examples: int) -> Training:
         """For the loop."""
+        from handful.training.settings import Training
+
         return Training(
-            epochs=self.epochs,
+            steps=self.n_steps(n_examples),
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
             frozen_statistics=True,
         )
 
+    def out_of_fold(
+        self, problem: Problem, backbone: Backbone, policy: Policy, folds: Ints
+    ) -> tuple[FineTuning, Floats]:
+        """One training for each fold of the first repeat, several side by side; shape (1, n, n_classes)."""
+        from handful.transfer.fine_tuning_torch import left_out_scores, material_of
 
-class ProbeHead(nn.Module):
-    """The probe as a module: features (n, dim) to logits (n, n_classes), trainable.
+        material = material_of(self, problem, backbone, policy)
+        scores = left_out_in_folds(
+            problem, folds, left_out_scores, (self, backbone, material), f"fine-tuning ({backbone.name})"
+        )
+        return self, scores
 
-    Args:
-        columns: Where each layer stands in the features.
-        power: Exponent of the features, sign kept.
-        head: The exact solution that it starts from, on prepared features.
-        scale: Times its scores: ridge regression's are near 0 and 1 (`starting_scale`).
-    """
+    def fit(self, problem: Problem, backbone: Backbone, policy: Policy) -> FittedProbe:
+        """One training on all examples: a probe again, on a network of its own."""
+        from handful.transfer.fine_tuning_torch import material_of, tuned_probe
 
-    def __init__(self, columns: list[slice], power: float, head: Linear, scale: float = 1.0) -> None:
-        super().__init__()
-        self.columns, self.power = columns, power
-        self.linear = nn.Linear(*head.weight.shape)
-        with torch.no_grad():
-            self.linear.weight.copy_(torch.from_numpy(scale * head.weight.T))
-            self.linear.bias.copy_(torch.from_numpy(np.asarray(scale * head.bias)))
+        material = material_of(self, problem, backbone, policy)
+        return tuned_probe(self, backbone, material, policy, problem.seed)
 
-    def forward(self, features: Tensor) -> Tensor:
-        parts = [self._unit(self._root(features[:, column])) for column in self.columns]
-        logits: Tensor = self.linear(torch.cat(parts, dim=1) / len(parts) ** 0.5)
-        return logits
+    def describe(self, backbone: str, policy: Policy) -> str:
+        """One sentence in words."""
+        what = "the whole network" if self.n_blocks == "all" else f"the last {self.n_blocks} blocks"
+        what = f"the normalisation in {what}" if self.trains == "norms" else what
+        order = ", unfrozen from the top down" if self.unfreezing == "gradual" else ""
+        return f"fine-tuning of {what} of {Path(backbone).name}{order} from the exact probe (policy {policy.name})"
 
-    def _root(self, part: Tensor) -> Tensor:
-        if self.power == 1:
-            return part
-        size = part.abs()
-        exact = size.detach() ** self.power
-        slope = self.power * size.detach().clamp(min=SMALLEST_FEATURE) ** (self.power - 1)
-        return part.sign() * (exact + slope * (size - size.detach()))  # the value is exact, the slope is bounded
+    def brief(self, backbone: str, policy: Policy) -> str:
+        """A few words, for tables and charts."""
+        _, at, size = backbone.partition("@")
+        return f"fine-tuned: {self.n_blocks} blocks, {self.n_views} views: {policy.name}" + (
+            f", {size} px" if at else ""
+        )
 
-    @staticmethod
-    def _unit(part: Tensor) -> Tensor:
-        return part / part.square().sum(dim=1, keepdim=True).clamp(min=SMALLEST_LENGTH**2).sqrt()
-
-
-def starting_scale(scores: Floats, targets: Targets, label_smoothing: float) -> float:
-    """The scale of the head at which the loss on the training rows is least: training does not start by undoing it.
-
-    A scale calibrated on held-out scores is too large here: an exact head fits its training rows well, and under label
-    smoothing the loss then asks for nothing but smaller logits, which costs accuracy.
-
-    Args:
-        scores: Of the head on its own training rows, shape (n, n_classes).
-        targets: Class indices, shape (n,).
-        label_smoothing: As in `FineTuning`.
-    """
-    from scipy.optimize import minimize_scalar
-
-    n_classes = scores.shape[1]
-    wanted = (1 - label_smoothing) * one_hot(targets, n_classes) + label_smoothing / n_classes
-
-    def loss(log_scale: float) -> float:
-        probabilities = softmax(np.exp(log_scale) * scores)
-        return float(-(wanted * np.log(np.maximum(probabilities, 1e-15))).sum(axis=1).mean())
-
-    return float(np.exp(minimize_scalar(loss, bounds=LOG_SCALES, method="bounded").x))
-
-
-class Tuned(nn.Module):
-    """A network and its head: whatever the network takes, to logits (n, n_classes)."""
-
-    def __init__(self, body: nn.Module, head: ProbeHead) -> None:
-        super().__init__()
-        self.body, self.head = body, head
-
-    def forward(self, inputs: Inputs) -> Tensor:
-        features = self.body(*inputs) if isinstance(inputs, tuple) else self.body(inputs)
-        logits: Tensor = self.head(features)
-        return logits
-
-
-def tune_cached(
-    settings: FineTuning,
-    backbone: Backbone,
-    head: ProbeHead,
-    activations: Activations,
-    targets: Targets,
-    seed: int,
-    device: str = "cpu",
-    progress: Progress = SILENT,
-) -> tuple[Tuned, History]:
-    """Train the last blocks and the head from activations at their boundary.
-
-    Every time an example is seen, one of its views is drawn.
-
-    Args:
-        settings: How; `n_blocks` must be that of the activations.
-        backbone: Its network is an EfficientNet-Lite0.
-        head: Trained in place.
-        activations: Of the training examples, from `cached_activations`.
-        targets: Class indices, shape (n,).
-        seed: Of order, views and batches.
-        device: "cpu" or "cuda".
-        progress: Shows the loss.
-    Returns:
-        The whole network with its head, which takes normalised images, and the history of the loss.
-    """
-    network = _network(backbone).to(device)
-    n_frozen = settings.n_frozen(len(network.blocks))
-    _, upper = network.split(n_frozen)
-    n_views = activations.flow.shape[1]
-
-    def fetch(rows: npt.NDArray[np.int64], rng: np.random.Generator) -> tuple[Inputs, Tensor]:
-        views = rng.integers(n_views, size=len(rows))
-        return activations.batch(rows, views, device), torch.from_numpy(targets[rows]).to(device)
-
-    parts = [*(f"body.blocks.{i}" for i in range(len(upper.blocks))), "body.head"]
-    tail = Tuned(upper, head.to(device))
-    history = _trained(tail, settings, fetch, targets, parts, seed, progress)
-    return Tuned(network, head).eval(), history
-
-
-def tune_whole(
-    settings: FineTuning,
-    backbone: Backbone,
-    head: ProbeHead,
-    pixels: Pixels,
-    policy: Policy,
-    targets: Targets,
-    seed: int,
-    device: str = "cpu",
-    progress: Progress = SILENT,
-) -> tuple[Tuned, History]:
-    """Train every block and the head on images that are augmented anew each time.
-
-    Args:
-        settings: How; `n_blocks` is "all".
-        backbone: Its network is an EfficientNet-Lite0.
-        head: Trained in place.
-        pixels: Decoded images, shape (n, size, size, 3).
-        policy: Draws the augmentation.
-        targets: Class indices, shape (n,).
-        seed: Of order, augmentation and batches.
-        device: "cpu" or "cuda".
-        progress: Shows the loss.
-    Returns:
-        The network with its head, which takes normalised images, and the history of the loss.
-    """
-    if settings.n_blocks != "all":
-        what = f"n_blocks={settings.n_blocks}, and the whole network was to be tuned"
-        raise UsageError(what, "FineTuning", "write 'all', or tune from cached activations")
-    network = _network(backbone).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    size, mean, std = pixels.shape[1], _by_channel(backbone.spec.mean), _by_channel(backbone.spec.std)
-
-    def fetch(rows: npt.NDArray[np.int64], rng: np.random.Generator) -> tuple[Inputs, Tensor]:
-        images = torch.from_numpy(pixels[rows]).permute(0, 3, 1, 2).to(device)
-        draws = [policy.draw(rng, size, size, out=(size, size)) for _ in rows]
-        inputs = augmented_batch(images, draws, mean, std).to(memory_format=torch.channels_last)
-        return inputs, torch.from_numpy(targets[rows]).to(device)
-
-    parts = ["body.stem", *(f"body.blocks.{i}" for i in range(len(network.blocks))), "body.head"]
-    tuned = Tuned(network, head.to(device))
-    return tuned, _trained(tuned, settings, fetch, targets, parts, seed, progress)
-
-
-def cached_scores(
-    tuned: Tuned,
-    activations: Activations,
-    n_frozen: int,
-    rows: npt.NDArray[np.int64],
-    views: tuple[int, ...] = (0,),
-    batch_size: int = 64,
-) -> Floats:
-    """Logits of examples whose activations are kept, averaged over views: what is left out of a fold, say.
-
-    Args:
-        tuned: From `tune_cached`.
-        activations: Of all examples.
-        n_frozen: How many blocks lie below the boundary.
-        rows: Which examples, shape (m,).
-        views: Over which views.
-        batch_size: Examples at a time.
-    Returns:
-        Shape (m, n_classes).
-    """
-    if not isinstance(tuned.body, EfficientNetLite0):
-        raise UsageError("the network has no boundary to go on from", "cached_scores", "give what tune_cached returned")
-    device = str(next(tuned.parameters()).device)
-    tail = Tuned(tuned.body.split(n_frozen)[1], tuned.head).eval()
-    scores = np.zeros((len(rows), tuned.head.linear.out_features))
-    with torch.inference_mode():
-        for start in range(0, len(rows), batch_size):
-            some = rows[start : start + batch_size]
-            for view in views:
-                logits = tail(activations.batch(some, np.full(len(some), view), device))
-                scores[start : start + batch_size] += logits.cpu().numpy() / len(views)
-    return scores
-
-
-def _trained(
-    module: Tuned,
-    settings: FineTuning,
-    fetch: Callable[[npt.NDArray[np.int64], np.random.Generator], tuple[Inputs, Tensor]],
-    targets: Targets,
-    parts: list[str],
-    seed: int,
-    progress: Progress,
-) -> History:
-    objective, share = Supervised(settings.label_smoothing), _rate_share(parts, settings)
-    return train(module, objective, fetch, len(targets), settings.training, seed, rate_share=share, progress=progress)
-
-
-def _rate_share(parts: list[str], settings: FineTuning) -> RateShare:
-    """Falling from the last part to the first; the head has its own."""
-    below = layerwise(parts, settings.decay)
-    return lambda name: settings.head_factor if name.startswith("head.") else below(name)
-
-
-def _network(backbone: Backbone) -> EfficientNetLite0:
-    network = backbone.module()
-    if not isinstance(network, EfficientNetLite0):
-        raise UsageError("only an EfficientNet-Lite0 can be fine-tuned here", backbone.name, "use efficientnet-lite0")
-    return network
-
-
-def _by_channel(values: tuple[float, ...]) -> tuple[float, ...]:
-    return values * 3 if len(values) == 1 else values
+    @classmethod
+    def from_json(cls, saved: Mapping[str, Any]) -> FineTuning:
+        """The settings that `to_json` described."""
+        return super().from_json({**saved, "start": Probe.from_json(saved.get("start", {}))})

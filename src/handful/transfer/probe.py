@@ -10,12 +10,16 @@ by side, each of unit length; fixed views of an example are rows that are left o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from handful.augment.policy import Policy
+from handful.augment.views import views_of
+from handful.bundle.graph import EMBEDDING_POWER, Head, splice
 from handful.evaluate.arrays import softmax
 from handful.evaluate.calibration import fit_scales
 from handful.evaluate.metrics import log_losses
@@ -33,6 +37,9 @@ from handful.nn.linear import (
     span,
 )
 from handful.nn.logistic import held_out_logistic, logistic
+from handful.nn.text_backbone import TextBackbone
+from handful.nn.text_graph import over_windows
+from handful.transfer.technique import Examples, Fitted, Problem, Technique, for_pictures_of
 
 Targets = npt.NDArray[np.int64]
 Features = npt.NDArray[np.floating]
@@ -45,18 +52,20 @@ LOGISTIC_REPEATS = 2  # of cross-validation: every fold is a fit, and a spread t
 
 
 @dataclass(frozen=True)
-class Probe:
+class Probe(Technique):
     """Which features, which rows, which head.
 
     Args:
         layers: Names of the backbone's pooled layers.
         power: Exponent of the features, sign kept; 0.5 tames the few strong channels.
-        views: Which views of a training example are rows, as positions in the list of views.
+        views: Which views of a training example are rows, as positions in the list of the policy's views.
         test_views: Over which views a prediction is averaged, likewise.
         head: Ridge regression on the class indicators, or logistic regression.
         class_weights: "balanced" gives every class the same total weight.
         penalty: Relative to the mean squared norm of a centred row; chosen by exact leave-one-out when None.
     """
+
+    technique: ClassVar[str] = "probe"
 
     layers: tuple[str, ...]
     power: float = 0.5
@@ -65,6 +74,100 @@ class Probe:
     head: HeadKind = "ridge"
     class_weights: ClassWeights = "none"
     penalty: float | None = None
+
+    def seconds(self, n_examples: int) -> float:  # noqa: ARG002
+        """Nothing is trained."""
+        return 0.0
+
+    def rows(self, problem: Problem, backbone: Backbone, policy: Policy) -> ProbeRows:
+        """The decomposed rows of all examples."""
+        features = problem.examples.features(backbone, views_of(policy)[: max(self.views) + 1])
+        return ProbeRows(self, features, backbone, problem.targets, problem.n_classes, problem.units)
+
+    def out_of_fold(
+        self, problem: Problem, backbone: Backbone, policy: Policy, folds: npt.NDArray[np.int64]
+    ) -> tuple[Probe, Floats]:
+        """The penalty by exact leave-one-out, and every fold from the same decomposition."""
+        rows = self.rows(problem, backbone, policy)
+        penalty = rows.best_penalty() if self.penalty is None else self.penalty
+        return replace(self, penalty=penalty), rows.out_of_fold(folds, penalty)
+
+    def fit(self, problem: Problem, backbone: Backbone, policy: Policy) -> FittedProbe:
+        """The head on all examples; with `DEFAULT_PENALTY` where none was chosen."""
+        penalty = DEFAULT_PENALTY if self.penalty is None else self.penalty
+        settled = replace(self, penalty=penalty)
+        return FittedProbe(settled, backbone, policy, self.rows(problem, backbone, policy).fit(penalty))
+
+    def describe(self, backbone: str, policy: Policy) -> str:
+        """One sentence in words."""
+        depth = "the last layer" if len(self.layers) == 1 else f"{len(self.layers)} pooled layers"
+        root = "" if self.power == 1 else f", features to the power {self.power:g}"
+        views = "one view" if len(self.views) == 1 else f"{len(self.views)} views"
+        drawn = f" (policy {policy.name})" if len(self.views) > 1 else ""
+        mirrored = ", averaged with the mirrored photo" if len(self.test_views) > 1 else ""
+        weights = ", classes weighted equally" if self.class_weights == "balanced" else ""
+        head = {"ridge": "exact ridge", "logistic": "logistic regression"}[self.head]
+        return f"{head} on {depth} of {Path(backbone).name}{root}; {views} of each example{drawn}{mirrored}{weights}"
+
+    def brief(self, backbone: str, policy: Policy) -> str:
+        """A few words, for tables and charts."""
+        parts = [self.head, "1 layer" if len(self.layers) == 1 else f"{len(self.layers)} layers"]
+        parts += ["square root"] if self.power == 0.5 else []
+        parts += ["1 view" if len(self.views) == 1 else f"{len(self.views)} views: {policy.name}"]
+        parts += ["equal weights"] if self.class_weights == "balanced" else []
+        _, at, size = backbone.partition("@")
+        return ", ".join([*parts, *([f"{size} px"] if at else [])])
+
+
+@dataclass(frozen=True)
+class FittedProbe(Fitted):
+    """A head on frozen features.
+
+    Args:
+        probe: With its penalty.
+        backbone: What gives the features.
+        policy: Which views the probe averages over is said by position.
+        head: From prepared features to scores.
+    """
+
+    probe: Probe
+    backbone: Backbone
+    policy: Policy
+    head: Linear
+
+    def scores(self, examples: Examples) -> Floats:
+        """Averaged over the views that the probe predicts on."""
+        features = examples.features(self.backbone, views_of(self.policy)[: max(self.probe.test_views) + 1])
+        return predicted_scores(self.probe, self.head, features, self.backbone)
+
+    def embedding(self, examples: Examples) -> npt.NDArray[np.float32]:
+        """The last layer of the plain view."""
+        return embedding(examples, self.backbone)
+
+    def graph(self, asked: Backbone) -> bytes:
+        """The head, spliced onto the backbone's own graph."""
+        head = Head(
+            columns=self.backbone.columns(self.probe.layers),
+            power=self.probe.power,
+            weight=self.head.weight,
+            bias=self.head.bias,
+            mirrored=len(self.probe.test_views) > 1,
+            embedding=self.backbone.columns(self.backbone.last)[0],
+        )
+        graph = self.backbone.graph_bytes
+        graph = over_windows(graph) if isinstance(self.backbone, TextBackbone) else graph
+        return for_pictures_of(asked, splice(graph, head), self.backbone)
+
+    def tensors(self) -> dict[str, npt.NDArray[np.floating]]:
+        """The head, and the network if it was fine-tuned: the published one has its own file."""
+        tuned = {f"backbone.{name}": weight for name, weight in (self.backbone.weights or {}).items()}
+        head = {"head.weight": self.head.weight.astype(np.float32), "head.bias": self.head.bias.astype(np.float32)}
+        return {**tuned, **head}
+
+
+def embedding(examples: Examples, backbone: Backbone) -> npt.NDArray[np.float32]:
+    """What unfamiliar inputs are known by: the last layer of the plain view, shape (n, dim), unit length."""
+    return prepare(examples.features(backbone)[:, 0], backbone.columns(backbone.last)[:1], EMBEDDING_POWER)
 
 
 def prepare(features: Features, columns: list[slice], power: float) -> npt.NDArray[np.float32]:

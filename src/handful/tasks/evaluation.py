@@ -1,26 +1,39 @@
-"""What a finished model scores on labelled photos, and how two models compare on the same ones."""
+"""What a finished model scores on labelled photos or texts, and how two models compare on the same ones."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from handful.bundle.model import BATCH_SIZE, DEFAULT_COVERAGE, Model
-from handful.core.errors import DataError, ImageError, UsageError
+from handful.bundle.model import DEFAULT_COVERAGE, Model
+from handful.core.errors import DataError, UsageError
 from handful.core.progress import SILENT, Progress
 from handful.core.rng import stream
 from handful.data.dataset import Dataset
-from handful.data.images import Problem, decode_stream
-from handful.evaluate.arrays import Averaging, Floats, Ints
-from handful.evaluate.comparison import paired_difference
+from handful.data.images import Problem
+from handful.data.readers import read_test
+from handful.data.text_inputs import shortened
+from handful.data.texts import read_texts_to_test
+from handful.evaluate.arrays import Floats, Ints
 from handful.evaluate.intervals import wilson
-from handful.tasks.estimate import majority, probability_sections, score_sections
+from handful.evaluate.metric import metric_named
+from handful.tasks.estimate import majority, probability_sections, tested_sections
 
-SAME = 5e-3  # distance of embeddings below which an example is one that the model was made from
+
+def read_labelled(model: Model, path: str | Path) -> tuple[Dataset, tuple[str, ...]]:
+    """Read labelled examples of the model's kind and classes, and what the reader did that the user should know.
+
+    Raises:
+        DataError: when an example is of another class, or of another kind.
+    """
+    if model.inputs.kind == "text":
+        return read_texts_to_test(path, model.classes)
+    return read_test(path, model.classes), ()
 
 
 @dataclass(frozen=True)
@@ -50,21 +63,26 @@ class Tested:
     problems: tuple[Problem, ...]
 
 
-def evaluate_images(
+def evaluate_model(
     model: Model,
     data: Dataset,
-    metric: Averaging = "accuracy",
+    metric: str | npt.ArrayLike = "accuracy",
     seed: int = 0,
     jobs: int | None = None,
     strict: bool = False,
     progress: Progress = SILENT,
 ) -> dict[str, Any]:
-    """Score a model; keys as of `fit`, and what share of examples it abstained on or found unfamiliar."""
+    """Score the answers of a model; keys as of `fit`, and what share it abstained on or found unfamiliar.
+
+    Args:
+        metric: A name, or a cost matrix, as `metric_named` takes it; the answers stay those of the model.
+    """
     start = time.perf_counter()
+    plain = metric_named(metric, model.classes)
+    judge = plain.deciding_by(model.manifest.costs)
     tested = predict_labelled(model, data, jobs, strict, progress)
     targets, classes = tested.targets, model.classes
-    correct = (tested.probabilities.argmax(axis=1) == targets).astype(np.float64)
-    sections = score_sections(correct, targets, tested.units, classes, metric, seed)
+    sections = tested_sections(tested.probabilities, targets, tested.units, classes, judge, seed)
     counts = np.bincount(targets, minlength=len(classes))
     return {
         "task": model.manifest.task,
@@ -73,8 +91,8 @@ def evaluate_images(
         "counts": dict(zip(classes, counts.tolist(), strict=True)),
         **sections,
         "test_score": sections["score"],
-        **probability_sections(tested.probabilities, targets, len(classes)),
-        "majority": majority(targets, classes, metric),
+        **probability_sections(tested.probabilities, targets, len(classes), judge),
+        "majority": majority(targets, classes, plain),
         "coverage": None if tested.covered is None else {"asked": DEFAULT_COVERAGE, **_share(tested.covered)},
         "abstained": _share(tested.abstained),
         "unfamiliar": _share(tested.unfamiliar),
@@ -88,40 +106,54 @@ def evaluate_images(
     }
 
 
-def compare_images(
+def compare_models(
     first: Model,
     second: Model,
     data: Dataset,
-    metric: Averaging = "accuracy",
+    metric: str | npt.ArrayLike = "accuracy",
     seed: int = 0,
     jobs: int | None = None,
     progress: Progress = SILENT,
 ) -> dict[str, Any]:
-    """The paired difference of two models, second minus first, in percentage points, on the same examples."""
+    """How much better the second of two models does on the same examples, in the unit of the metric.
+
+    Args:
+        metric: As of `evaluate_model`; each model keeps its answers.
+    """
+    if first.inputs.kind != second.inputs.kind:
+        what = f"one model is for {first.inputs.kind}s, the other for {second.inputs.kind}s"
+        raise UsageError(what, remedy="compare models of the same kind")
     if first.classes != second.classes:
         raise UsageError(
             f"the models know different classes: {', '.join(first.classes)} and {', '.join(second.classes)}",
             remedy="compare models of the same classes",
         )
+    judges = [metric_named(metric, model.classes).deciding_by(model.manifest.costs) for model in (first, second)]
     tested = [predict_labelled(model, data, jobs, False, progress) for model in (first, second)]
     shared = np.intersect1d(tested[0].rows, tested[1].rows)
     if not len(shared):
-        raise DataError("every example is one that a model was made from", data.name(0), "give new ones")
+        raise DataError("every example is one that a model was made from", _first(data), "give new ones")
     places = [np.searchsorted(each.rows, shared) for each in tested]
     targets, units = tested[0].targets[places[0]], tested[0].units[places[0]]
-    answers = [each.probabilities[place].argmax(axis=1) for each, place in zip(tested, places, strict=True)]
-    correct = [(answer == targets).astype(np.float64) for answer in answers]
-    scores = [score_sections(right, targets, units, first.classes, metric, seed)["score"] for right in correct]
-    difference = paired_difference(correct[0], correct[1], targets, units, metric, stream(seed, "compare"))
-    low, high = 100 * difference.low, 100 * difference.high
+    found = [each.probabilities[place] for each, place in zip(tested, places, strict=True)]
+    judged = list(zip(judges, found, strict=True))
+    scores = [tested_sections(each, targets, units, first.classes, judge, seed)["score"] for judge, each in judged]
+    before, after = (judge.contributions(targets, each) for judge, each in judged)
+    answers = [judge.decide(each) for judge, each in judged]
+    difference = judges[0].difference(before, after, targets, units, stream(seed, "compare"))
+    if difference is None:
+        raise DataError(str(judges[0].note(targets, first.classes)), _first(data), "give examples of other classes too")
+    unit = judges[0].in_units
+    low, high = unit * difference.low, unit * difference.high
     verdict = "the second is better" if low > 0 else "the first is better" if high < 0 else "cannot tell"
     return {
         "task": first.manifest.task,
         "n": len(targets),
-        "metric": metric,
+        "metric": judges[0].name,
         "first": {"model": first.name, **scores[0]},
         "second": {"model": second.name, **scores[1]},
-        "difference": {"value": 100 * difference.value, "low": low, "high": high},
+        "difference": {"value": unit * difference.value, "low": low, "high": high},
+        "gain_unit": judges[0].unit,
         "agreement": _share(answers[0] == answers[1]),
         "leaked": [each.n_leaked for each in tested],
         "verdict": verdict,
@@ -136,22 +168,22 @@ def predict_labelled(model: Model, data: Dataset, jobs: int | None, strict: bool
     problems: list[Problem] = []
     parts: list[tuple[Floats, npt.NDArray[np.float32]]] = []
     with progress.track("predicting", len(data)) as done:
-        for batch in decode_stream(data.inputs, model.manifest.size, BATCH_SIZE, jobs):
+        for batch in model.inputs.batches(data.inputs, jobs):
             problems += batch.problems
             if strict and problems:
-                raise ImageError(problems[0].reason, problems[0].name, "replace or remove it")
-            if len(batch.rows):
-                rows.append(batch.rows)
-                parts.append(model.run(batch.pixels))
+                raise model.inputs.error(problems[0])
+            rows.append(batch.rows)
+            parts.append(model.run(batch))
             done(len(batch.rows) + len(batch.problems))
-    if not rows:
-        raise DataError(f"none of the {len(data)} images can be read", data.name(0), "check that these are image files")
     read = np.concatenate(rows)
+    if not len(read):
+        what = f"none of the {len(data)} {model.inputs.kind}s can be read"
+        raise DataError(what, problems[0].name, model.inputs.remedy)
     probabilities, embedding = (np.concatenate(column) for column in zip(*parts, strict=True))
-    leaked = model.nearest(embedding) < SAME
+    leaked = model.seen([data.inputs[row] for row in read], embedding)
     kept = ~leaked
     if not kept.any():
-        raise DataError(f"all {len(read)} examples are ones the model was made from", data.name(0), "give new ones")
+        raise DataError(f"all {len(read)} examples are ones the model was made from", _first(data), "give new ones")
     judged = model.judge(probabilities[kept], embedding[kept], [""] * int(kept.sum()))
     targets = data.targets[read[kept]]
     covered = None if judged.sets is None else judged.sets[np.arange(len(targets)), targets]
@@ -168,6 +200,10 @@ def predict_labelled(model: Model, data: Dataset, jobs: int | None, strict: bool
         int(leaked.sum()),
         tuple(problems),
     )
+
+
+def _first(data: Dataset) -> str:
+    return shortened(data.name(0))
 
 
 def _share(flags: npt.NDArray[np.bool_]) -> dict[str, Any]:

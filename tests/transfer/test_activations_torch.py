@@ -11,8 +11,8 @@ from handful.core.errors import JobError, ModelError, UsageError
 from handful.core.progress import Progress
 from handful.nn.efficientnet_lite_torch import boundary
 from handful.nn.embedded import EfficientNetLite0Backbone
-from handful.transfer import activations
-from handful.transfer.activations import cached_activations, measured_speed
+from handful.transfer import activations_torch as activations
+from handful.transfer.activations_torch import cached_activations, measured_speed
 
 SIZE = 64  # the network's own 224 takes ten times as long and says no more
 

@@ -1,0 +1,63 @@
+"""Independent pieces of work side by side, through joblib, whose backend is the user's choice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, TypeVar
+
+from handful.core.errors import UsageError
+from handful.core.optional import require
+from handful.core.progress import SILENT, Progress
+
+ENGINES = ("local", "ray")
+Result = TypeVar("Result")
+
+
+def side_by_side(
+    work: Callable[..., Result],
+    pieces: Sequence[tuple[Any, ...]],
+    jobs: int | None = None,
+    label: str = "working",
+    progress: Progress = SILENT,
+    engine: str = "local",
+) -> list[Result]:
+    """`[work(*piece) for piece in pieces]`, several at a time.
+
+    Args:
+        work: A function at the top of its module; what it returns must not depend on who runs it.
+        pieces: Its arguments, one tuple a call.
+        jobs: Processes; one for each usable core when None; 1 runs everything here.
+        label: What the progress bar says.
+        progress: Told how many are done.
+        engine: "local", or "ray" for a Ray cluster.
+    Raises:
+        MissingPackage: without the extra that an engine needs.
+    """
+    from joblib import Parallel, cpu_count, delayed
+
+    n_jobs = max(1, min(len(pieces), cpu_count() if jobs is None else jobs))
+    if n_jobs == 1 and engine == "local":
+        with progress.track(label, len(pieces)) as done:
+            return [_and_tell(work(*piece), done) for piece in pieces]
+    with _engine(engine), progress.track(label, len(pieces)) as done:
+        parallel = Parallel(n_jobs=n_jobs, return_as="generator")
+        results: Iterable[Result] = parallel(delayed(work)(*piece) for piece in pieces)
+        return [_and_tell(result, done) for result in results]
+
+
+def _engine(engine: str) -> AbstractContextManager[Any]:
+    if engine not in ENGINES:
+        raise UsageError(f"there is no engine {engine!r}", "--engine", f"use {' or '.join(ENGINES)}")
+    if engine == "local":
+        return nullcontext()
+    from joblib import parallel_config
+
+    require("ray.util.joblib", "ray").register_ray()
+    backend: AbstractContextManager[Any] = parallel_config(backend="ray")
+    return backend
+
+
+def _and_tell(result: Result, done: Callable[[int], None]) -> Result:
+    done(1)
+    return result

@@ -1,0 +1,274 @@
+"""From labelled examples of any kind to a model and an honest account of it, one step after another."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from handful.augment.policy import Policy
+from handful.bundle.inputs import Feed
+from handful.bundle.manifest import Manifest
+from handful.bundle.model import Model
+from handful.bundle.save import write_model
+from handful.core.errors import UsageError
+from handful.data.audit import Audit
+from handful.evaluate.arrays import Floats
+from handful.evaluate.metric import Metric, check_metric, metric_named
+from handful.evaluate.unfamiliar import leave_out_distances
+from handful.recipe.budget import Budget
+from handful.recipe.candidates import Candidate
+from handful.recipe.ensemble import Ensemble
+from handful.recipe.recipe import Recipe
+from handful.report.page import Pictures, render
+from handful.tasks.assemble import assemble_graph, check_parity, describe, tensors
+from handful.tasks.estimate import conformal_section, probability_sections, share_note, tested_sections
+from handful.tasks.learn import Learned, learn, sample_sections
+from handful.tasks.parts import Labelled, Ready
+from handful.tasks.suspects import suspect_labels
+from handful.transfer.probe import Probe
+from handful.transfer.technique import Examples, Problem
+
+RECIPES = ("auto", "probe")  # everything that may help, or frozen features alone
+N_PARITY = 8  # examples on which the shipped graph is compared with what was measured
+
+
+class Stages:
+    """Seconds of each stage of a job."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user may ask of a fit.
+
+    Args:
+        backbone: A name, a folder or a file, as `backbone_named` and `text_backbone_named` take it; the one that comes
+            with handful when empty.
+        recipe: "auto" or "probe".
+        augment: "auto", a named policy, or one as text.
+        budget: `5m`, `90s` or `40fits`: a ceiling.
+        metric: What is maximised, as `metric_named` takes it.
+        seed: Of everything random.
+        jobs: Threads that decode; all usable cores when None.
+        engine: Where folds are trained: "local", or "ray" for a Ray cluster.
+        strict: Refuse data with unreadable files rather than leave those out.
+        device: "auto", "cpu" or "cuda", for the features.
+        cached: Whether features are kept on disk.
+        offline: Whether the network is forbidden.
+    """
+
+    backbone: str = ""
+    recipe: str = "auto"
+    augment: str = "auto"
+    budget: str = "5m"
+    metric: str = "accuracy"
+    seed: int = 0
+    jobs: int | None = None
+    engine: str = "local"
+    strict: bool = False
+    device: str = "auto"
+    cached: bool = True
+    offline: bool = False
+
+    def __post_init__(self) -> None:
+        check_metric(self.metric)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A finished fit, in memory.
+
+    Args:
+        graph: `model.onnx`.
+        tensors: `weights.safetensors`: the head, and what the unfamiliar is known by.
+        manifest: `handful.json`.
+        metrics: `metrics.json`.
+        pictures: Of the report.
+        tokenizer: `tokenizer.json`, of a model for texts.
+    """
+
+    graph: bytes
+    tensors: dict[str, npt.NDArray[np.floating]]
+    manifest: Manifest
+    metrics: dict[str, Any]
+    pictures: Pictures
+    tokenizer: bytes = b""
+
+    def model(self) -> Model:
+        """The model, ready to predict, without writing it."""
+        return Model(self.manifest, self.graph, self.tensors["reference.embedding"], self.tokenizer)
+
+    def save(self, out: str | Path) -> dict[str, Any]:
+        """Write the model folder, report included, whole or not at all; returns the metrics as written."""
+        start = time.perf_counter()
+        metrics = {**self.metrics, "model": str(out), "model_bytes": len(self.graph)}
+        for_people = {
+            "model": {"folder": str(out), "bytes": len(self.graph)},
+            "seconds": {"total": metrics["seconds"], "stages": metrics["stages"]},
+        }
+        page = render({**metrics, **for_people}, self.pictures)
+        metrics["stages"] = metrics["stages"] | {"report": time.perf_counter() - start}
+        metrics["seconds"] = sum(metrics["stages"].values())
+        write_model(Path(out), self.graph, self.tensors, self.manifest, metrics, page, self.tokenizer)
+        return metrics
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a job is about: everything that differs between kinds of examples.
+
+    Args:
+        task: Such as "image classification".
+        data: Audited, test set included.
+        problem: What techniques are tried on.
+        tried: Probes to begin with.
+        policies: What views are drawn from where something is trained; nothing is trained when None.
+        test: The test set's examples, if there are any.
+        feeds: From some examples to what the graph takes.
+        manifest: What the manifest says of the input: `size`, or `window` and `seen_texts`.
+        digest: Of all training examples and their labels.
+        called: What the examples are called: "photos".
+        pictures: From findings and out-of-fold probabilities to what the report shows.
+        tokenizer: `tokenizer.json`, of texts.
+        floor: The plainest recipe, whose score is always shown.
+    """
+
+    task: str
+    data: Ready[Any]
+    problem: Problem
+    tried: list[Candidate]
+    policies: Mapping[Policy, float] | None
+    test: Examples | None
+    feeds: Callable[[Examples], Iterable[Feed]]
+    manifest: Mapping[str, Any]
+    digest: str
+    called: str
+    pictures: Callable[[Audit, Floats | None], Pictures]
+    tokenizer: bytes = b""
+    floor: Recipe | None = None
+
+
+def fit_subject(subject: Subject, settings: Settings, budget: Budget, stages: Stages, name: str) -> Fit:
+    """Choose, fit, calibrate, test and assemble.
+
+    Args:
+        subject: The data and what to try on them.
+        settings: What the user asked for.
+        budget: It has been running since the job began.
+        stages: Seconds so far.
+        name: What to call the data in the report.
+    """
+    data, problem = subject.data, subject.problem
+    classes = data.train.data.classes
+    metric = metric_named(settings.metric, classes)
+    with stages("choosing"):
+        learned = learn(problem, subject.tried, classes, metric, budget, subject.policies, subject.floor)
+    with stages("testing"):
+        tested = learned.probabilities(subject.test) if subject.test is not None else None
+    with stages("assembling"):
+        graph = assemble_graph(learned, problem.backbone)
+        some = problem.examples.take(np.arange(min(N_PARITY, len(data.train.data))))
+        check_parity(graph, learned.probabilities(some), subject.feeds(some))
+        seen = learned.fitted.embedding(problem.examples)
+        distances = leave_out_distances(seen.astype(np.float64), problem.units)
+        manifest = describe(learned, problem.backbone, subject, distances, name, settings.seed)
+    if learned.alone is not None:
+        data = data.with_findings(*suspect_labels(learned.alone, data.train))
+    metrics = {**_account(subject.task, subject.called, data, learned, tested, settings, metric)}
+    metrics |= {"versions": manifest.versions, "data": manifest.data, "licences": list(manifest.licences)}
+    metrics |= {"seconds": sum(stages.seconds.values()), "stages": stages.seconds}
+    pictures = subject.pictures(data.audit, learned.out_of_fold.probabilities if learned.out_of_fold else None)
+    kept = tensors(learned, seen, settings.seed)
+    return Fit(graph, kept, manifest, metrics, pictures, subject.tokenizer)
+
+
+def check_recipe(name: str) -> None:
+    """Refuse a name that no recipe has."""
+    if name not in RECIPES:
+        raise UsageError(f"no recipe is called {name!r}", "--recipe", f"use one of {', '.join(RECIPES)}")
+
+
+def _account(
+    task: str,
+    called: str,
+    data: Ready[Any],
+    learned: Learned,
+    tested: Floats | None,
+    settings: Settings,
+    metric: Metric,
+) -> dict[str, Any]:
+    """The metrics: what `fit --json` prints and `metrics.json` holds."""
+    classes, targets = data.train.data.classes, data.train.targets
+    held_out = (tested, data.test.targets) if tested is not None and data.test is not None else None
+    conformal = []
+    if learned.out_of_fold:
+        conformal = conformal_section(learned.conformal, learned.out_of_fold.single, held_out)
+    test = None
+    if tested is not None and data.test is not None:
+        test = _test_section(data, data.test, tested, learned.metric, settings.seed)
+    return {
+        "task": task,
+        "called": called,
+        **sample_sections(targets, classes, metric),
+        **learned.sections,
+        "metric": metric.name,
+        "test_score": test["scores"][metric.name] if test else None,
+        "test": test,
+        "recipe": {
+            **_recipe_section(learned.recipe),
+            "description": learned.recipe.describe(),
+        },
+        "conformal": conformal,
+        "audit": {
+            "findings": [asdict(finding) for finding in data.audit.findings],
+            "n_unreadable": data.n_unreadable,
+            "n_leaked": data.n_leaked,
+            "notes": list(data.notes),
+        },
+        "settings": asdict(settings),
+    }
+
+
+def _recipe_section(recipe: Recipe | Ensemble) -> dict[str, Any]:
+    """The settings of a recipe, those of an ensemble's first member beside all of them."""
+    first = recipe.members[0]
+    section: dict[str, Any] = {
+        "members": [{**member.to_json(), "description": member.describe()} for member in recipe.members]
+    }
+    section |= {**first.adapt.to_json(), "backbone": first.backbone, "augment": str(first.augment)}
+    if isinstance(first.adapt, Probe):
+        section |= {"n_views": len(first.adapt.views), "flip_at_test": len(first.adapt.test_views) > 1}
+    return section
+
+
+def _test_section(data: Ready[Any], test: Labelled, tested: Floats, metric: Metric, seed: int) -> dict[str, Any]:
+    classes, targets = test.data.classes, test.targets
+    groups = test.data.groups
+    units = np.arange(len(targets)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    scores = tested_sections(tested, targets, units, classes, metric, seed)
+    probabilities = probability_sections(tested, targets, len(classes), metric)
+    return {
+        "n": len(targets),
+        "leaked": data.n_leaked,
+        "scores": scores["scores"],
+        "score_note": scores["score_note"],
+        "per_class": scores["per_class"],
+        **probabilities,
+        "log_loss": probabilities["calibration"]["log_loss"],
+        "share_note": share_note(data.train.targets, targets, classes),
+    }

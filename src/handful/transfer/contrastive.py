@@ -1,0 +1,128 @@
+"""Contrastive fine-tuning of the sentence encoder: texts of a class are drawn together, those of others apart.
+
+Then the exact probe is fitted on what the tuned encoder makes of the texts. A step embeds a batch of texts once and
+learns from all of its pairs, where SetFit embeds both texts of each pair: for 48 texts that is 48 embeddings for 1,128
+pairs instead of for 24.
+
+Source: Tunstall et al. 2022, arXiv:2209.11055 (SetFit). Differs: all pairs of a batch; word vectors stay as they are;
+an exact ridge regression takes the place of a logistic one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from handful.augment.policy import Policy
+from handful.core.errors import UsageError
+from handful.evaluate.arrays import Floats, Ints
+from handful.nn.backbone import Backbone
+from handful.nn.minilm import N_LAYERS
+from handful.transfer.probe import FittedProbe, Probe
+from handful.transfer.technique import Problem, Technique, left_out_in_folds
+
+if TYPE_CHECKING:
+    from handful.training.settings import Training
+
+SECONDS_A_STEP = 0.5  # on one slow core
+
+
+@dataclass(frozen=True)
+class Contrastive(Technique):
+    """What is trained, and how.
+
+    Args:
+        start: The probe that is fitted afterwards. It is the last layer that is drawn together and apart, whatever it
+            reads.
+        n_layers: How many of the last layers are trained.
+        steps_per_example: Steps for each training example, within `least_steps` and `most_steps`.
+        least_steps: At least so many.
+        most_steps: At most so many.
+        batch_size: Texts in a step that bring another one of their class along.
+        learning_rate: Of the topmost layer, at its highest.
+        decay: Times that, for every layer further down.
+        weight_decay: Of matrices.
+    """
+
+    technique: ClassVar[str] = "contrastive"
+
+    start: Probe
+    n_layers: int = N_LAYERS
+    steps_per_example: float = 0.25
+    least_steps: int = 12
+    most_steps: int = 60
+    batch_size: int = 32
+    learning_rate: float = 2e-4
+    decay: float = 0.9
+    weight_decay: float = 0.01
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.n_layers <= N_LAYERS:
+            raise UsageError(f"n_layers={self.n_layers} is not 1 to {N_LAYERS}", "Contrastive")
+
+    @property
+    def n_frozen(self) -> int:
+        """Layers below those that are trained."""
+        return N_LAYERS - self.n_layers
+
+    def n_steps(self, n_examples: int) -> int:
+        """Of a training on so many examples."""
+        return int(np.clip(self.steps_per_example * n_examples, self.least_steps, self.most_steps))
+
+    def seconds(self, n_examples: int) -> float:
+        """What one training takes on a slow core."""
+        return SECONDS_A_STEP * self.n_steps(n_examples)
+
+    def training(self, n_examples: int, mixed_precision: bool) -> Training:
+        """For the loop."""
+        from handful.training.settings import Training
+
+        return Training(
+            steps=self.n_steps(n_examples),
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            mixed_precision=mixed_precision,
+        )
+
+    def out_of_fold(
+        self,
+        problem: Problem,
+        backbone: Backbone,
+        policy: Policy,  # noqa: ARG002 - texts have no views
+        folds: Ints,
+    ) -> tuple[Contrastive, Floats]:
+        """One training for each fold of the first repeat, several side by side; shape (1, n, n_classes)."""
+        from handful.transfer.contrastive_torch import left_out_scores
+        from handful.transfer.text_activations_torch import text_material
+
+        material = text_material(problem, backbone, self.n_frozen)
+        scores = left_out_in_folds(
+            problem, folds, left_out_scores, (self, backbone, material), f"contrastive fine-tuning ({backbone.name})"
+        )
+        return self, scores
+
+    def fit(self, problem: Problem, backbone: Backbone, policy: Policy) -> FittedProbe:
+        """One training on all examples: a probe again, on an encoder of its own."""
+        from handful.transfer.contrastive_torch import tuned_probe
+        from handful.transfer.text_activations_torch import text_material
+
+        return tuned_probe(self, backbone, text_material(problem, backbone, self.n_frozen), problem, policy)
+
+    def describe(self, backbone: str, policy: Policy) -> str:  # noqa: ARG002
+        """One sentence in words."""
+        which = "all" if self.n_layers == N_LAYERS else f"the last {self.n_layers}"
+        return f"contrastive fine-tuning of {which} layers of {Path(backbone).name}, then the exact probe"
+
+    def brief(self, backbone: str, policy: Policy) -> str:  # noqa: ARG002
+        """A few words, for tables and charts."""
+        return f"contrastive: {self.n_layers} layers"
+
+    @classmethod
+    def from_json(cls, saved: Mapping[str, Any]) -> Contrastive:
+        """The settings that `to_json` described."""
+        return super().from_json({**saved, "start": Probe.from_json(saved.get("start", {}))})
