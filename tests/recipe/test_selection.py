@@ -17,7 +17,7 @@ from handful.recipe.candidates import Candidate, Partner, candidates
 from handful.recipe.ensemble import Ensemble
 from handful.recipe.folds import folds_of
 from handful.recipe.recipe import Recipe
-from handful.recipe.selection import LOOK, PRIOR_EXAMPLES, Race, expected_best, select
+from handful.recipe.selection import LOOK, PRIOR_EXAMPLES, Race, Trial, expected_best, select
 from handful.transfer.probe import Probe
 from handful.transfer.technique import Technique
 
@@ -129,6 +129,28 @@ def test_labels_without_meaning_score_as_chance_once_the_choice_is_forgiven(tiny
         corrected.append(selection.corrected.value)
     assert np.mean(naive) > np.mean(corrected) + 0.05
     assert np.mean(corrected) == pytest.approx(0.5, abs=0.06)
+
+
+def test_the_luck_of_the_best_probe_is_forgiven_to_what_was_made_from_it(tiny_backbone, problem_with, folds_from):
+    """Twenty recipes that guess; a twin of the luckiest, made from it, always wins: it must score as chance, too."""
+    plain, corrected = [], []
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        targets = np.arange(40) % 2
+        shuffled = problem_with(features_of(np.zeros(40, dtype=np.int64)), targets, tiny_backbone, OF_WHAT, seed=seed)
+        folds = folds_from(repeated_folds(targets, shuffled.units, 5, 1, stream(seed, "folds")))
+        race = Race(shuffled, folds, ACCURACY, Budget())
+        for at in range(20):
+            guesses = rng.random((1, 40, 2))
+            race.trials.append(Trial(Recipe("tiny", Probe(("grid",), penalty=float(at))), 0.0, guesses, guesses, 0.0))
+        race.base, race._n_first = race._best(), 20
+        race.trials.append(replace(race.trials[race.base], prior=0.1))
+        selection = race.decided()
+        assert selection.chosen == 20
+        plain.append(selection.winner.contributions(ACCURACY, targets).mean())
+        corrected.append(selection.corrected.value)
+    assert np.mean(plain) > 0.6
+    assert np.mean(corrected) == pytest.approx(0.5, abs=0.05)
 
 
 def test_where_nothing_can_be_validated_the_usual_best_is_taken(tried):

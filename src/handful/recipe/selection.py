@@ -139,6 +139,12 @@ class Race:
     n_skipped: int = 0
     given_up: list[str] = field(default_factory=list)
     base: int = 0
+    _n_first: int = 0
+
+    @property
+    def n_first(self) -> int:
+        """How many recipes were tried before one was chosen to go on from."""
+        return self._n_first or len(self.trials)
 
     def try_probes(self, candidates: Sequence[Candidate]) -> list[Trial]:
         """Exact recipes, until the budget ends; at least one has been tried afterwards."""
@@ -158,7 +164,7 @@ class Race:
 
     def go_on_from_the_best(self, policies: Mapping[Policy, float]) -> None:
         """Smaller pictures, what is trained step by step, and ensembles of these with the best probe."""
-        self.base = self._best()
+        self.base, self._n_first = self._best(), len(self.trials)
         best = self.trials[self.base]
         recipe, backbones = best.recipe.members[0], self.problem.backbones
         left = self.metric.bounds[1] - self._contributions(best).mean()
@@ -190,16 +196,29 @@ class Race:
         )
 
     def _corrected(self, criterion: Floats, metric: Metric) -> Corrected:
-        """A metric of the winner, forgiven for a choice by the criterion: the same draws, whatever the metric."""
-        targets, rng = self.problem.targets, stream(self.problem.seed, "choice")
+        """A metric of the winner, forgiven for a choice by the criterion: the same draws, whatever the metric.
+
+        What was made from the best probe was made after a look at all examples: a draw cannot choose another one for
+        it. So it is worth what choosing among probes is worth, forgiven, plus its gain over that probe.
+        """
+        targets = self.problem.targets
         scored = np.stack([trial.contributions(metric, targets).mean(axis=0) for trial in self.trials], axis=1)
-        return bias_corrected(
-            criterion, scored, targets, self.problem.units, "accuracy", rng, choose=self._best_expected
-        )
+
+        def forgiven(n_trials: int) -> Corrected:
+            rng, units = stream(self.problem.seed, "choice"), self.problem.units
+            part, of_part = criterion[:, :n_trials], scored[:, :n_trials]
+            return bias_corrected(part, of_part, targets, units, "accuracy", rng, choose=self._best_expected)
+
+        if self.n_first < len(self.trials):
+            low, high = scored.min(), scored.max()
+            luck = forgiven(self.n_first).correct - scored[:, self.base]
+            scored[:, self.n_first :] = np.clip(scored[:, self.n_first :] + luck[:, None], low, high)
+        return forgiven(len(self.trials))
 
     def _best_expected(self, totals: Floats) -> Ints:
         """From summed contributions, shape (b, m), to the best of the first m trials once priors are added."""
-        prior = np.array([trial.prior for trial in self.trials]) * self.metric.span(self.problem.n_classes)
+        prior = np.array([trial.prior for trial in self.trials[: totals.shape[1]]])
+        prior = prior * self.metric.span(self.problem.n_classes)
         return np.asarray(np.argmax(np.round(totals + PRIOR_EXAMPLES * prior, 9), axis=1))
 
     def _best(self) -> int:
