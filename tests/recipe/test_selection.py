@@ -6,6 +6,7 @@ import pytest
 
 from handful.augment.policy import Policy
 from handful.augment.views import views_of
+from handful.core.errors import JobError
 from handful.core.rng import stream
 from handful.data.splits import repeated_folds
 from handful.evaluate.arrays import example_weights
@@ -275,6 +276,17 @@ def test_what_is_clearly_worse_is_given_up_after_a_look(race, offered):
     assert selection.given_up == ("feigned, after 2 folds of 5: clearly worse than the best probe",)
     assert not any(trial.recipe.is_trained for trial in selection.trials)
     assert all(trial.on_few is None for trial in selection.trials)
+
+
+def test_a_training_that_fails_is_given_up_and_what_was_tried_stands(race, offered, monkeypatch):
+    def diverge(*_):
+        raise JobError("the loss became nan at step 3 of 60, at a learning rate of 0.1", "training", "lower it")
+
+    offered(1.0)
+    monkeypatch.setattr(Feigned, "out_of_fold", diverge)
+    found = race()
+    assert all(not trial.recipe.is_trained for trial in found.trials)
+    assert "became nan at step 3" in found.given_up[0]
 
 
 def test_a_training_is_one_fit_of_the_budget_and_is_finished_if_it_was_begun(race, offered):

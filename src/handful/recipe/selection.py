@@ -10,6 +10,7 @@ import numpy as np
 
 from handful.augment.policy import Policy
 from handful.augment.views import views_of
+from handful.core.errors import JobError
 from handful.core.rng import stream
 from handful.core.words import count
 from handful.evaluate.arrays import Floats, Ints
@@ -250,6 +251,14 @@ class Race:
         return Trial(recipe, prior, scores, read, time.perf_counter() - start, on_few, few_read)
 
     def _trained(self, candidate: Candidate, probe: Trial) -> list[Trial]:
+        """One trial; none where the training fails: a loss that is no number, a disk that is full."""
+        try:
+            return self._raced(candidate, probe)
+        except JobError as failure:
+            self.given_up.append(f"{candidate.recipe.brief()}: {failure.what}; what was tried before stands")
+            return []
+
+    def _raced(self, candidate: Candidate, probe: Trial) -> list[Trial]:
         """A look after a few folds, then the others; nothing where the budget ends or the look is discouraging."""
         recipe, few = candidate.recipe.members[0], self.folds.few
         n_folds, start = int(few.max()) + 1, time.perf_counter()
