@@ -146,4 +146,4 @@ def test_it_says_what_is_trained():
     assert everything.describe("net", LIGHT).startswith("fine-tuning of the whole network of net")
     norms = FineTuning(START, 3, trains="norms", unfreezing="gradual").describe("net", LIGHT)
     assert norms.startswith("fine-tuning of the normalisation in the last 3 blocks of net, unfrozen from the top down")
-    assert some.brief("net@160", LIGHT) == "fine-tuned: 3 blocks, 12 views: light, 160 px"
+    assert some.brief("net@160", LIGHT) == "fine-tuned: 3 blocks, 24 views: light, 160 px"

@@ -14,6 +14,7 @@ from handful.bundle.model import Model
 from handful.bundle.occlusion import Floats, Pixels, heat_map, word_weights
 from handful.core.errors import UsageError
 from handful.data.text_inputs import readable_text, shortened
+from handful.evaluate.costs import decided
 
 N_NEAREST = 3
 SAID = 5  # words named in a sentence
@@ -125,7 +126,7 @@ def why(model: Model, item: Any, n_nearest: int = N_NEAREST, label: str | None =
         model: As loaded.
         item: A path, an array or a Pillow image; for texts a string, or the `Path` of a text file.
         n_nearest: How many training examples to name.
-        label: The class to explain; the one that the model answers when None.
+        label: The class to explain; when None the one that the model answers, which costs may decide.
     Returns:
         Reasons. They say what the model goes by, not whether it is right to.
     Raises:
@@ -139,7 +140,7 @@ def why(model: Model, item: Any, n_nearest: int = N_NEAREST, label: str | None =
     probabilities, embedding = model.run(batch._replace(feeds=feeds))
     if label is not None and label not in model.classes:
         raise UsageError(f"the model has no class {label!r}", remedy=f"use one of {', '.join(model.classes)}")
-    of = int(probabilities[0].argmax()) if label is None else model.classes.index(label)
+    of = int(decided(probabilities, model.manifest.costs)[0]) if label is None else model.classes.index(label)
     name = shortened(item) if isinstance(item, str) and model.inputs.kind == "text" else name_of(item, 0)
     known = partial(Why, name, model.classes[of], float(probabilities[0, of]), nearest(model, embedding[0], n_nearest))
     if isinstance(model.inputs, ImageInputs):

@@ -9,6 +9,8 @@ from typing import Any, TypeGuard
 
 Figures = Mapping[str, Any]
 
+POINTS = "points"  # of a share, hundredths; other gains are in the unit of their metric
+
 
 def is_number(value: object) -> TypeGuard[float]:
     """True for a finite real number, NumPy's included; metrics that could not be computed are None or NaN."""
@@ -53,19 +55,31 @@ def figure(figures: Figures) -> str:
     Example:
         >>> figure({"value": 0.8234, "low": 0.75, "high": 0.88}), figure({"value": 0.8234, "low": 0.81, "high": 0.83})
         ('82', '82.3')
-        >>> figure({"value": 1.2345, "metric": "log_loss"})
-        '1.23'
+        >>> figure({"value": 1.2345, "metric": "log_loss"}), figure({"value": 0.0123, "metric": "cost"})
+        ('1.23', '0.012')
     """
     return _number(figures["value"], figures) if is_number(figures.get("value")) else "–"
 
 
 def _number(value: float, figures: Figures) -> str:
-    return f"{value:.2f}" if is_loss(figures) else _hundredths(value, _digits(figures))
+    if is_loss(figures):
+        return f"{value:.{2 if abs(value) >= 0.1 or not value else 3}f}"
+    return _hundredths(value, _digits(figures))
 
 
 def _digits(figures: Figures) -> int:
     """One decimal only where the interval is narrow enough to give it a meaning."""
     return int(has_interval(figures) and figures["high"] - figures["low"] < 0.05)
+
+
+def unit(figures: Figures) -> str:
+    """What stands behind a score, after a space; nothing behind a cost, whose unit only its owner knows.
+
+    Example:
+        >>> unit({"metric": "auroc"}), unit({"metric": "log_loss"}), unit({"metric": "cost"})
+        (' %', ' nats', '')
+    """
+    return {"log_loss": " nats", "cost": ""}.get(str(figures.get("metric")), " %")
 
 
 def bounds(figures: Figures) -> str:
@@ -104,34 +118,50 @@ def estimate_without_n(figures: Figures | None) -> str:
     """
     if not figures or not is_number(figures.get("value")):
         return "not measured"
-    return f"{_number(figures['value'], figures)}{'' if is_loss(figures) else ' %'} {bounds(figures)}"
+    return f"{figure(figures)}{unit(figures)} {bounds(figures)}"
 
 
-def gain(figures: Figures) -> str:
-    """A gain in points with its interval.
+def within_reach(row: Figures, of: str = POINTS) -> dict[str, Any]:
+    """A gain with its interval cut at 100 points: few folds can make it wider, the truth cannot lie there.
+
+    Example:
+        >>> within_reach({"gain": 19.0, "low": -210.0, "high": 248.0})
+        {'gain': 19.0, 'low': -100.0, 'high': 100.0}
+    """
+    most = 100.0 if of == POINTS else math.inf
+    ends = {key: max(-most, min(most, row[key])) for key in ("low", "high") if is_number(row.get(key))}
+    return {**row, **ends}
+
+
+def gain(figures: Figures, of: str = POINTS) -> str:
+    """A gain with its interval.
 
     Example:
         >>> gain({"gain": 3.1, "low": 0.8, "high": 5.2})
         '+3.1 [+0.8, +5.2]'
-        >>> gain({"gain": -0.94, "low": -3.0, "high": 1.1})
-        '−0.9 [−3.0, +1.1]'
+        >>> gain({"gain": -0.0094, "low": -0.03, "high": 0.011}, "nats")
+        '−0.009 [−0.030, +0.011]'
     """
     if not is_number(figures.get("gain")):
         return "not measured"
-    if not has_interval(figures):
-        return f"{signed(figures['gain'])} [no interval]"
-    return f"{signed(figures['gain'])} [{signed(figures['low'])}, {signed(figures['high'])}]"
+    middle, row = signed(figures["gain"], of), within_reach(figures, of)
+    return (
+        f"{middle} [{signed(row['low'], of)}, {signed(row['high'], of)}]"
+        if has_interval(row)
+        else (f"{middle} [no interval]")
+    )
 
 
-def signed(points: float) -> str:
-    """A number with its sign, a real minus included.
+def signed(value: float, of: str = POINTS) -> str:
+    """A number with its sign, a real minus included; points with one decimal, others with three.
 
     Example:
-        >>> signed(2), signed(-0.5), signed(-0.01)
-        ('+2.0', '−0.5', '0.0')
+        >>> signed(2), signed(-0.5), signed(-0.01), signed(-0.01, "nats")
+        ('+2.0', '−0.5', '0.0', '−0.010')
     """
-    text = f"{points:+.1f}".replace("-", "−")
-    return text[1:] if text[1:] == "0.0" else text
+    digits = 1 if of == POINTS else 3
+    text = f"{value:+.{digits}f}".replace("-", "−")
+    return text if float(f"{value:.{digits}f}") else text[1:]
 
 
 def duration(seconds: Any) -> str:

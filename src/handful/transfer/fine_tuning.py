@@ -61,7 +61,7 @@ class FineTuning(Technique):
 
     start: Probe
     n_blocks: int | Literal["all"] = 11
-    n_views: int = 12
+    n_views: int = 24
     steps_per_example: float = 1.5
     least_steps: int = 60
     most_steps: int = 300
