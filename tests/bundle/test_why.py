@@ -38,7 +38,7 @@ def linear_graph(weight, seen):
     return writer.model([pixels_input("pixels", SIZE, SIZE)], outputs, "linear").SerializeToString()
 
 
-def manifest_of(references=(), reference_targets=()):
+def manifest_of(references=(), reference_targets=(), costs=None):
     return Manifest(
         task="image classification",
         classes=("cat", "dog"),
@@ -53,6 +53,7 @@ def manifest_of(references=(), reference_targets=()):
         files={},
         references=tuple(references),
         reference_targets=tuple(reference_targets),
+        costs=costs,
     )
 
 
@@ -105,6 +106,18 @@ def test_what_speaks_for_one_of_two_classes_speaks_against_the_other(weight, see
     np.testing.assert_allclose(cat.heat, -dog.heat, atol=2e-3)
     assert cat.probability + dog.probability == pytest.approx(1)
     assert why(model, photo).label == max((cat, dog), key=lambda reasons: reasons.probability).label
+
+
+def test_what_is_explained_is_the_answer_that_costs_decide(weight, seen, photo):
+    likeliest = why(model_of(weight, seen), photo)
+    other = {"cat": "dog", "dog": "cat"}[likeliest.label]
+    # to miss the other class costs so much that it is answered whenever it is possible at all
+    costs = ((0.0, 1.0), (1e4, 0.0)) if other == "dog" else ((0.0, 1e4), (1.0, 0.0))
+    model = model_of(weight, seen, costs=costs)
+    found = why(model, photo)
+    assert found.label == other == model.predict([photo]).records()[0]["label"]
+    assert found.probability == pytest.approx(1 - likeliest.probability)
+    np.testing.assert_allclose(found.heat, -likeliest.heat, atol=2e-3)
 
 
 def test_a_picture_of_one_colour_has_nothing_to_hide(weight, seen):

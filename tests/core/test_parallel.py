@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from handful.core import parallel
-from handful.core.errors import HandfulError, UsageError
+from handful.core.errors import HandfulError, JobError, UsageError
 from handful.core.parallel import side_by_side
 from handful.core.progress import Progress
 from handful.core.rng import stream
@@ -79,3 +79,12 @@ def test_an_engine_that_is_not_installed_is_named_with_its_extra():
             side_by_side(stream, PIECES, 2, engine="ray")
     else:
         pytest.skip("ray is installed")
+
+
+def die(_):
+    os._exit(1)
+
+
+def test_a_worker_that_is_killed_is_a_failed_job():
+    with pytest.raises(JobError, match="a worker process ended"):
+        side_by_side(die, [(0,), (1,)], jobs=2)

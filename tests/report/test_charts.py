@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from handful.report import charts
 from handful.report.scale import Scale, spanning, ticks
+from handful.report.words import MEANINGS
 
 HOSTILE = '<script>alert("&")</script>'
 
@@ -74,11 +75,33 @@ def test_a_harmful_technique_lies_left_of_the_zero_line() -> None:
     assert "hurts; left out" in "".join(tree.itertext())
 
 
+def test_what_several_techniques_have_in_common_is_told_once() -> None:
+    rows = [{"technique": f"augmentation: {name}", "on": True, "gain": 1.0} for name in ("flips", "scan")]
+    said = "".join(parsed(charts.evidence_chart([*rows, {"technique": "fine-tuning", "gain": 1.0}])).itertext())
+    assert said.count(MEANINGS["augmentation"]) == said.count(MEANINGS["fine-tuning"]) == 1
+
+
 def test_the_chosen_candidate_is_marked_in_words_and_in_ink() -> None:
     rows = [{"name": "a", **estimate(0.8), "chosen": True}, {"name": "b", **estimate(0.7), "chosen": False}]
     tree = parsed(charts.candidates_chart(rows))
     assert [dot["class"] for dot in dots(tree)] == ["dot", "ring"]
     assert "a (chosen)" in "".join(tree.itertext())
+
+
+def test_losses_of_candidates_are_no_shares_and_their_axis_goes_beyond_one() -> None:
+    rows = [{"name": "a", "metric": "cost", "value": 3.0, "low": 2.0, "high": 4.0}]
+    tree = parsed(charts.candidates_chart(rows))
+    (dot,), (interval,) = dots(tree), lines(tree, "interval")
+    assert dot["cx"] == "50%"
+    assert 0 < float(interval["x1"].rstrip("%")) < 50 < float(interval["x2"].rstrip("%")) < 100
+    assert "3.00 [2.00, 4.00]" in "".join(tree.itertext())
+    assert "%" not in "".join(tree.itertext())
+
+
+def test_a_gain_of_a_hundredth_of_a_nat_is_seen() -> None:
+    row = {"technique": "views", "on": True, "gain": 0.02, "low": 0.01, "high": 0.03, "verdict": "helps"}
+    (dot,) = dots(parsed(charts.evidence_chart([row], "nats")))
+    assert float(dot["cx"].rstrip("%")) > 60
 
 
 def test_a_perfectly_calibrated_bin_lies_on_the_diagonal() -> None:

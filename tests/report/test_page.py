@@ -156,15 +156,86 @@ def test_hostile_names_are_only_text() -> None:
     assert all(str(image["src"]).startswith("data:") for image in reader.all("img"))
 
 
-def test_a_loss_is_no_per_cent_and_is_not_held_against_guessing() -> None:
-    score = {"metric": "log_loss", "value": 1.234, "low": 0.9, "high": 1.6, "n": 100}
-    told = metrics(score=score, scores={"log_loss": score}, test_score=None, test=None, evidence=None, floor=None)
+def asked(metric: str, unit: str, value: float, low: float, high: float, **changes: Any) -> dict[str, Any]:
+    score = {"metric": metric, "value": value, "low": low, "high": high, "n": 100}
+    scores = {"accuracy": SCORE, metric: score}
+    common = {"metric": metric, "gain_unit": unit, "score": score, "scores": scores, "test_score": None, "test": None}
+    return metrics(**{**common, "floor": None, **changes})
+
+
+def test_a_loss_is_no_per_cent_and_is_held_against_the_shares_of_the_classes() -> None:
+    told = asked("log_loss", "nats", 0.41, 0.3, 0.6, majority={"class": "cat", "value": 0.693})
     said = Reader(render(told, pictures())).text
-    assert "expect a log-loss of about 1.23; with 100 examples" in said
-    assert "1.23 [0.90, 1.60], n = 100" in said
-    assert "true figure between 0.90 and 1.60 n" in said.replace("  ", " ")
-    for wrong in ("Guessing", "Chance", "Always", "123", "1.23 %", "points wide"):
+    assert "expect a log-loss of about 0.41 nats; with 100 examples" in said
+    assert "0.41 nats [0.30, 0.60], n = 100" in said
+    assert "true figure between 0.30 and 0.60 nats" in said
+    assert "the shares of the classes would have a log-loss of 0.69 nats. The model is clearly better." in said
+    assert "Only the class shares 0.69 nats" in said
+    for wrong in ("Guessing", "Chance", "Always", "41 %", "points wide", "in points"):
         assert wrong not in said
+
+
+def test_costs_are_told_as_costs_and_not_as_the_most_frequent_class() -> None:
+    told = asked("cost", "units of cost", 0.05, 0.02, 0.9, majority={"class": "dog", "value": 0.8})
+    said = Reader(render(told, pictures())).text
+    assert "expect a mean cost of about 0.050 an answer" in said
+    assert "Always answering “dog”, the cheapest answer, would cost 0.80 on average. This sample cannot show" in said
+    assert "Answers weigh what mistakes cost, so an answer may not be the likeliest class." in said
+    assert "97 % likely" in said
+    assert "97 % sure" not in said
+    for wrong in ("most frequent class", "largest class", "nats"):
+        assert wrong not in said
+
+
+@pytest.mark.parametrize(
+    ("metric", "unit", "told"),
+    [
+        ("auroc", "points", "in points of AUROC"),
+        ("log_loss", "nats", "in nats of log-loss; a lower log-loss is a gain"),
+        ("cost", "units of cost", "in units of cost an answer; a lower cost is a gain"),
+    ],
+)
+def test_gains_are_in_the_unit_of_the_metric_everywhere(metric: str, unit: str, told: str) -> None:
+    row = {"technique": "views", "on": True, "gain": 0.25, "low": -0.125, "high": 0.5, "verdict": "cannot tell"}
+    said = Reader(render(asked(metric, unit, 0.4, 0.3, 0.5, evidence=[row]), pictures())).text
+    assert f"What each technique is worth here, in {unit}" in said
+    assert f"gain in {unit} →" in said
+    assert f"Gain in {unit} " in said
+    assert f"all else alike, {told}. Right of the strong line" in said
+    assert said.count("+0.2 [−0.1, +0.5]" if unit == "points" else "+0.250 [−0.125, +0.500]") == 2
+
+
+def test_no_gain_is_told_beyond_what_is_possible() -> None:
+    row = {"technique": "views", "on": True, "gain": 19.0, "low": -210.0, "high": 248.0, "verdict": "cannot tell"}
+    said = Reader(render(metrics(evidence=[row]), pictures())).text
+    assert said.count("+19.0 [−100.0, +100.0]") == 2
+    assert "210" not in said
+    row |= {"gain": 3.0}
+    assert (
+        "+3.000 [−210.000, +248.000]"
+        in Reader(render(asked("cost", "units of cost", 9, 2, 99, evidence=[row]), pictures())).text
+    )
+
+
+def test_a_curve_of_something_else_than_the_score_says_so() -> None:
+    curve = {**metrics()["learning_curve"], "metric": "accuracy"}
+    said = Reader(render(asked("cost", "units of cost", 0.4, 0.3, 0.5, learning_curve=curve), pictures())).text
+    assert "It is of accuracy, since a cost has no scale to draw it on." in said
+    assert (
+        said.count("For 90 % accuracy, about 25 labels per class [18, 60].") == 2
+    )  # under the curve and in the advice
+    plain = Reader(render(metrics(metric="accuracy", learning_curve=curve), pictures())).text
+    assert "It is of" not in plain
+    assert "For 90 %, about 25 labels per class" in plain
+
+
+def test_the_note_on_a_score_is_shown() -> None:
+    note = "The mean is over 2 of 3 classes: there is no example of emu."
+    assert note in Reader(render(metrics(score_note=note), pictures())).text
+    told = metrics()
+    told["test"] |= {"score_note": note}
+    assert f"Test set: {note}" in Reader(render(told, pictures())).text
+    assert "The mean is over" not in Reader(render(metrics(), pictures())).text
 
 
 def test_without_a_score_the_reason_takes_its_place() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from handful.recipe.evidence import SWITCHES
-from handful.report import advice, figures, words
+from handful.report import advice, figures, guessing, metric_words, words
 
 SCORE: dict[str, Any] = {"metric": "accuracy", "value": 0.82, "low": 0.75, "high": 0.89, "n": 100}
 
@@ -74,8 +74,8 @@ def test_decimals_appear_only_where_the_interval_is_narrow() -> None:
 
 def test_better_than_guessing_needs_the_whole_interval_above() -> None:
     majority = {"class": "cat", "value": 0.75}
-    assert "clearly better" in words.against_guessing({"score": SCORE, "majority": {"class": "cat", "value": 0.74}})
-    assert "cannot show" in words.against_guessing({"score": SCORE, "majority": majority})
+    assert "clearly better" in guessing.against_guessing({"score": SCORE, "majority": {"class": "cat", "value": 0.74}})
+    assert "cannot show" in guessing.against_guessing({"score": SCORE, "majority": majority})
 
 
 def test_balanced_accuracy_is_held_against_chance_not_the_largest_class() -> None:
@@ -84,7 +84,7 @@ def test_balanced_accuracy_is_held_against_chance_not_the_largest_class() -> Non
         "majority": {"class": "a", "value": 0.9},
         "chance": 0.1,
     }
-    assert words.against_guessing(figures).startswith("Guessing at random would be right 10 %")
+    assert guessing.against_guessing(figures).startswith("Guessing at random would be right 10 %")
 
 
 def test_mistakes_made_once_are_named_only_when_none_was_repeated() -> None:
@@ -108,3 +108,43 @@ def test_a_leak_is_something_to_mend() -> None:
 def test_a_target_that_cannot_be_foreseen_is_no_advice() -> None:
     curve = {"answers": [{"target": 0.95, "n_per_class": None}]}
     assert "95" not in " ".join(advice.next_steps({"score": SCORE, "learning_curve": curve}))
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "better", "worse"),
+    [
+        ("accuracy", 0.5, (0.6, 0.9), (0.4, 0.9)),
+        ("cost", 0.5, (0.1, 0.4), (0.1, 0.6)),
+        ("auroc", 0.5, (0.6, 0.9), (0.4, 0.9)),
+    ],
+)
+def test_better_means_less_of_a_loss_and_more_of_all_else(metric: str, value: float, better: Any, worse: Any) -> None:
+    def told(ends: tuple[float, float]) -> dict[str, Any]:
+        score = {"metric": metric, "value": sum(ends) / 2, "low": ends[0], "high": ends[1]}
+        return {"score": score, "majority": {"class": "cat", "value": value}}
+
+    assert "clearly better" in guessing.against_guessing(told(better))
+    assert "cannot show" in guessing.against_guessing(told(worse))
+    assert "not yet shown to beat guessing" in " ".join(advice.next_steps(told(worse)))
+    assert "beat guessing" not in " ".join(advice.next_steps(told(better)))
+
+
+def test_a_recall_is_held_against_right_answers_not_against_a_cost() -> None:
+    row = {"class": "a", "recall": {"value": 0.3, "low": 0.1, "high": 0.6, "n": 10}}
+    cost = {"metric": "cost", "value": 9.0, "low": 8.0, "high": 9.5}
+    told = {"score": cost, "scores": {"cost": cost, "accuracy": {**SCORE, "value": 0.5}}, "per_class": [row]}
+    assert "“a”" not in " ".join(advice.next_steps(told))
+    told["scores"] |= {"accuracy": SCORE}
+    assert "“a”" in " ".join(advice.next_steps(told))
+
+
+def test_where_classes_are_even_or_unscored_the_likeliest_is_answered() -> None:
+    uneven = {"metric": "balanced_accuracy", "score": SCORE, "counts": {"a": 9, "b": 1}}
+    assert "favour rare classes" in metric_words.deciding(uneven)
+    for change in ({"counts": {"a": 5, "b": 5}}, {"score": None}, {"metric": "accuracy"}):
+        assert metric_words.deciding({**uneven, **change}) == ""
+
+
+def test_a_loss_keeps_enough_digits_to_differ_from_none() -> None:
+    cost = {"metric": "cost", "value": 0.008, "low": 0.004, "high": 3.564, "n": 25}
+    assert figures.estimate(cost) == "0.008 [0.004, 3.56], n = 25"

@@ -21,6 +21,7 @@ from handful.tasks import fitting
 from handful.tasks import learn as learning
 from handful.tasks.fit_images import fit_images
 from handful.tasks.fitting import Settings
+from handful.transfer.fine_tuning import FineTuning
 
 QUICK = Settings(budget="2fits")
 FEW = {"n": 4, "classes": ("blue", "red")}
@@ -288,6 +289,18 @@ def test_whatever_wins_is_accounted_for_saved_and_predicts_as_was_measured(winne
     test = read(photos).test
     found = load(tmp_path / "model").predict(test.inputs)
     assert np.mean(found.indices == test.targets) == pytest.approx(fit.metrics["test_score"]["value"])
+
+
+def test_a_winner_whose_last_training_fails_gives_way_to_the_probe(small_network, photos, monkeypatch):
+    def diverge(*_):
+        raise JobError("the loss became nan at step 2 of 2, at a learning rate of 0.1", "training")
+
+    small_network("alone")
+    monkeypatch.setattr(FineTuning, "fit", diverge)
+    metrics = fit_images(read(photos), EVERYTHING).metrics
+    assert [member["adapt"]["technique"] for member in metrics["recipe"]["members"]] == ["probe"]
+    assert "became nan at step 2 of 2" in metrics["given_up"][-1]
+    assert metrics["given_up"][-1].endswith("in the fit on all examples; the best probe was taken")
 
 
 def test_the_probe_alone_is_a_recipe_that_trains_nothing(small_network, photos):

@@ -46,6 +46,21 @@ def test_mistakes_come_with_the_surest_first_and_doubts_with_the_least_sure(text
     assert found.findings == {}
 
 
+def test_a_mistake_is_an_answer_that_was_given_whatever_is_likeliest(texts, probabilities):
+    costs = ((0.0, 1.0), (3.0, 0.0))  # a cat is answered only where it is likelier than three in four
+    answers = ["cat" if cat > 0.75 else "dog" for cat in probabilities[:, 0]]
+    found = cases_of(texts, texts.data.name, probabilities, costs)
+    told = {case.thumb.name: case for case in (*found.most_wrong, *found.least_sure)}
+    for name, case in told.items():
+        row = int(name.removeprefix("text "))
+        assert case.predicted == answers[row]
+        assert case.probability == probabilities[row, CLASSES.index(answers[row])]
+    assert all(case.truth != case.predicted for case in found.most_wrong)
+    assert any(case.probability < 0.5 for case in found.most_wrong)
+    doubts = [case.thumb.name for case in found.least_sure]
+    assert doubts == [case.thumb.name for case in cases_of(texts, texts.data.name, probabilities).least_sure]
+
+
 def test_texts_have_no_pixels_and_photos_are_small(texts, photos, probabilities):
     assert {case.thumb.pixels is None for case in cases_of(texts, texts.data.name, probabilities).most_wrong} == {True}
     found = pictures_of(photos, Audit((), np.arange(N)), probabilities)

@@ -135,13 +135,16 @@ def guessed(majority: dict[str, Any], metric: str) -> str:
 
 
 def signed(value: float, unit: str = "points") -> str:
-    """With its sign, never -0.0; points with one decimal, others with three.
+    """With its sign, never -0.0; points with one decimal and never beyond 100, others with three.
 
     Example:
         >>> signed(-0.04), signed(3.14), signed(0.0123, "nats")
         ('+0.0', '+3.1', '+0.012')
+        >>> signed(-210.0)
+        '-100.0'
     """
     digits = 1 if unit == "points" else 3
+    value = max(-100.0, min(100.0, value)) if unit == "points" else value
     return f"{round(value, digits) + 0.0:+.{digits}f}"
 
 

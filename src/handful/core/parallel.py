@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import BrokenExecutor
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
-from handful.core.errors import UsageError
+from handful.core.errors import JobError, UsageError
 from handful.core.optional import require
 from handful.core.progress import SILENT, Progress
 
@@ -33,6 +34,7 @@ def side_by_side(
         engine: "local", or "ray" for a Ray cluster.
     Raises:
         MissingPackage: without the extra that an engine needs.
+        JobError: when a process was killed.
     """
     from joblib import Parallel, cpu_count, delayed
 
@@ -43,7 +45,11 @@ def side_by_side(
     with _engine(engine), progress.track(label, len(pieces)) as done:
         parallel = Parallel(n_jobs=n_jobs, return_as="generator")
         results: Iterable[Result] = parallel(delayed(work)(*piece) for piece in pieces)
-        return [_and_tell(result, done) for result in results]
+        try:
+            return [_and_tell(result, done) for result in results]
+        except (BrokenExecutor, MemoryError) as death:  # a worker was killed, by want of memory most likely
+            reason = " ".join(str(death).split())[:200]
+            raise JobError(f"a worker process ended ({reason})", label, "use fewer --jobs, or more memory") from death
 
 
 def _engine(engine: str) -> AbstractContextManager[Any]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -79,6 +80,14 @@ class ImageBackbone(Backbone):
     """
 
     spec: InputSpec
+
+
+def weights_digest(weights: Mapping[str, npt.NDArray[np.floating]]) -> str:
+    """Twelve letters that tell weights of a fine-tuned network from all others."""
+    found = hashlib.sha256()
+    for name, value in sorted(weights.items()):
+        found.update(name.encode() + np.ascontiguousarray(value).tobytes())
+    return found.hexdigest()[:12]
 
 
 FeatureMatrix = npt.NDArray[np.float16]  # (n, n_views, sum of layer dims)

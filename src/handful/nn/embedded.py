@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handful.core.errors import ModelError, UsageError
-from handful.nn.backbone import Backbone, InputSpec, Layer
+from handful.nn.backbone import Backbone, InputSpec, Layer, weights_digest
 from handful.nn.efficientnet_lite import layer_dims, write_features
 from handful.nn.graph import GraphWriter, floats, pixels_input
 from handful.nn.graph_cache import cached_graph
@@ -50,7 +50,7 @@ class EfficientNetLite0Backbone(Backbone):
         self.weights = weights
         self.fingerprint = f"{self.name}-{WEIGHTS_SHA256[:12]}-v{GRAPH_VERSION}"
         if weights is not None:
-            digest = _digest(weights)
+            digest = weights_digest(weights)
             self.name, self.fingerprint = f"{self.name}+{digest}", f"{self.fingerprint}+{digest}"
 
     @property
@@ -115,10 +115,3 @@ def published_weights() -> dict[str, torch.Tensor]:
         )
     loaded: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     return loaded
-
-
-def _digest(weights: Mapping[str, npt.NDArray[np.floating]]) -> str:
-    found = hashlib.sha256()
-    for name, value in sorted(weights.items()):
-        found.update(name.encode() + np.ascontiguousarray(value).tobytes())
-    return found.hexdigest()[:12]

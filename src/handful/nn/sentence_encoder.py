@@ -40,7 +40,7 @@ class SentenceEncoder(TextBackbone):
     @cached_property
     def graph_bytes(self) -> bytes:
         """The serialized graph, from the cache when it is there and whole."""
-        return cached_graph(self.fingerprint, _write_graph)
+        return cached_graph(self.fingerprint, lambda: write_graph(published_weights(), self.fingerprint))
 
     @cached_property
     def tokenizer_bytes(self) -> bytes:
@@ -69,11 +69,12 @@ def published_weights() -> Weights:
     return loaded
 
 
-def _write_graph() -> bytes:
+def write_graph(weights: Weights, about: str) -> bytes:
+    """The serialized graph of the encoder with these weights, from `ids` and `mask` to `features` (n, dim)."""
     writer = GraphWriter()
-    features = write_features(writer, "ids", "mask", published_weights())
+    features = write_features(writer, "ids", "mask", weights)
     entrance, width = [tokens_input("ids"), tokens_input("mask")], sum(layer_dims().values())
-    model = writer.model(entrance, [floats(features, "n", width)], SentenceEncoder.fingerprint)
+    model = writer.model(entrance, [floats(features, "n", width)], about)
     return bytes(model.SerializeToString())
 
 

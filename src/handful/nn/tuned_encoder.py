@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from handful.nn.graph import GraphWriter, floats
-from handful.nn.minilm import Weights, layer_dims, tokens_input, write_features
-from handful.nn.sentence_encoder import SentenceEncoder
+from handful.nn.backbone import weights_digest
+from handful.nn.minilm import Weights
+from handful.nn.sentence_encoder import SentenceEncoder, write_graph
 from handful.nn.text_backbone import TextBackbone
 
 if TYPE_CHECKING:
@@ -33,17 +30,13 @@ class TunedSentenceEncoder(TextBackbone):
 
     def __init__(self, weights: Weights) -> None:
         self.weights = weights
-        digest = _digest(weights)
+        digest = weights_digest(weights)
         self.name, self.fingerprint = f"{SentenceEncoder.name}+{digest}", f"{SentenceEncoder.fingerprint}+{digest}"
 
     @cached_property
     def graph_bytes(self) -> bytes:
         """The serialized graph; it is not kept in a cache, as it goes into a model folder or is forgotten."""
-        writer = GraphWriter()
-        features = write_features(writer, "ids", "mask", self.weights)
-        entrance, width = [tokens_input("ids"), tokens_input("mask")], sum(layer_dims().values())
-        model = writer.model(entrance, [floats(features, "n", width)], self.fingerprint)
-        return bytes(model.SerializeToString())
+        return write_graph(self.weights, self.fingerprint)
 
     @cached_property
     def tokenizer_bytes(self) -> bytes:
@@ -57,10 +50,3 @@ class TunedSentenceEncoder(TextBackbone):
         network = MiniLM()
         network.load_published(self.weights)
         return network.eval()
-
-
-def _digest(weights: Weights) -> str:
-    found = hashlib.sha256()
-    for name, value in sorted(weights.items()):
-        found.update(name.encode() + np.ascontiguousarray(value).tobytes())
-    return found.hexdigest()[:12]

@@ -27,7 +27,7 @@ class Ensemble:
 
     Args:
         members: At least two recipes; the first gives the embedding by which unfamiliar inputs are known.
-        weights: Of each member's scores: its temperature's factor over their number; found out of fold when empty.
+        weights: Of each member's scores: its temperature's factor times its share; found out of fold when empty.
     """
 
     members: tuple[Recipe, ...]

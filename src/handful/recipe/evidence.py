@@ -62,6 +62,7 @@ def _of_members(name: str, is_on: Callable[[tuple[Recipe, ...]], bool]) -> Switc
     return Switch(name, lambda recipe: is_on(recipe.members), lambda recipe: not is_on(recipe.members))
 
 
+SILENT = ("penalty", "start")  # settings that do not tell recipes apart: found on the data, or listed by themselves
 SWITCHES = (
     _of_probes("several depths", lambda probe: len(probe.layers) > 1),
     _of_probes("square root of features", lambda probe: probe.power != 1),
@@ -138,13 +139,15 @@ def _nearest(chosen: Trial, trials: list[Trial]) -> Trial | None:
 
 
 def _settings(recipe: Recipe | Ensemble) -> set[tuple[str, ...]]:
-    """Everything that it is made of; penalties are found on the data, and say nothing."""
-    return {
-        (member.adapt.technique, member.backbone, name, str(value))
-        for member in recipe.members
-        for name, value in (*asdict(member.adapt).items(), ("augment", member.augment))
-        if name != "penalty"
-    }
+    """Everything that it is made of, and what that started from; penalties are found on the data, and say nothing."""
+    found: set[tuple[str, ...]] = set()
+    for member in recipe.members:
+        found |= {("backbone", member.backbone), ("augment", str(member.augment))}
+        started = getattr(member.adapt, "start", None)
+        for technique in (member.adapt, *([started] if started else [])):
+            settings = asdict(technique).items()
+            found |= {(technique.technique, name, str(value)) for name, value in settings if name not in SILENT}
+    return found
 
 
 def _differences(with_it: Trial, without: Trial, folds: Folds, targets: Ints, metric: Metric) -> Floats:

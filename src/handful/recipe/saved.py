@@ -12,10 +12,13 @@ from handful.transfer.contrastive import Contrastive
 from handful.transfer.fine_tuning import FineTuning
 from handful.transfer.probe import Probe
 from handful.transfer.technique import Technique
+from handful.transfer.text_tuning import TextTuning
 from handful.transfer.tfidf import Tfidf
 
 REMEDY = "fit the model again"
-TECHNIQUES: dict[str, type[Technique]] = {each.technique: each for each in (Probe, FineTuning, Contrastive, Tfidf)}
+TECHNIQUES: dict[str, type[Technique]] = {
+    each.technique: each for each in (Probe, FineTuning, Contrastive, TextTuning, Tfidf)
+}
 
 
 def recipe_of(saved: Any) -> Recipe | Ensemble:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,7 +27,6 @@ from handful.transfer.probe import Probe
 from handful.transfer.technique import Problem
 
 WITH_REFIT = 3  # times what a recipe takes to try: what it takes if it wins, with refit, learning curve and report
-TRAINED_WITH_REFIT = 1.4  # likewise, where trying is five trainings and the refit is one
 PRIOR_EXAMPLES = 100  # how many examples of its own a data set must bring to weigh as much as the prior
 LOOK = 2  # folds after which a training that is clearly worse is given up
 LITTLE_LEFT = 0.03  # of accuracy to gain: what training usually saves is a fourth of them, too few to be worth minutes
@@ -265,18 +265,21 @@ class Race:
         if not self.budget.allows(LOOK * recipe.adapt.seconds(len(self.problem.targets))):
             self.n_skipped += 1
             return []
-        _, looked = candidate.recipe.out_of_fold(self.problem, np.where(few < LOOK, few, -1))
+        settled, looked = candidate.recipe.out_of_fold(self.problem, np.where(few < LOOK, few, -1))
         seconds = time.perf_counter() - start
         after = f"{recipe.brief()}, after {count(LOOK, 'fold')} of {n_folds}"
-        if not self.budget.allows(TRAINED_WITH_REFIT * seconds * (n_folds - LOOK) / LOOK):
+        if not self.budget.allows(seconds * (1 + math.ceil((n_folds - LOOK) / LOOK))):  # the refit, and the others
             self.given_up.append(f"{after}: the budget would not last")
             return []
         self.budget.spend()
         if self._is_hopeless(looked, probe):
             self.given_up.append(f"{after}: clearly worse than the best probe")
             return []
-        settled, rest = candidate.recipe.out_of_fold(self.problem, np.where(few >= LOOK, few, -1))
-        trial = self._trial(settled, candidate.prior, np.where(few[..., None] < LOOK, looked, rest), start)
+        scores = looked
+        if n_folds > LOOK:
+            settled, rest = settled.out_of_fold(self.problem, np.where(few >= LOOK, few, -1))
+            scores = np.where(few[..., None] < LOOK, looked, rest)
+        trial = self._trial(settled, candidate.prior, scores, start)
         self.trials.append(trial)
         return [trial]
 
@@ -311,6 +314,8 @@ class Race:
 
     def _expected_seconds(self, candidate: Candidate) -> float:
         """What trying it will take: features, and by what the last one took, a decomposition (small^2 x large)."""
+        if not isinstance(candidate.recipe.members[0].adapt, Probe):
+            return 0.0  # exact, and cheaper than any probe
         last = self.trials[-1]
         seconds = last.seconds * self._work(candidate.recipe) / max(self._work(last.recipe), 1)
         recipe = candidate.recipe.members[0]
@@ -322,8 +327,7 @@ class Race:
     def _work(self, tried: Recipe | Ensemble) -> int:
         recipe = tried.members[0]
         probe = recipe.adapt
-        if not isinstance(probe, Probe):
-            return 1
+        assert isinstance(probe, Probe)  # noqa: S101 - nothing else is tried before the last of them
         columns = self.problem.backbones[recipe.backbone].columns(probe.layers)
         n_rows = len(self.problem.targets) * len(probe.views)
         small, large = sorted((n_rows, sum(column.stop - column.start for column in columns)))

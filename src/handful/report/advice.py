@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from handful.core.words import count
 from handful.report.figures import Figures, counts_right_answers, estimate, has_interval, is_number
+from handful.report.guessing import beats, guess
+from handful.report.metric_words import curve_metric
 from handful.report.words import curve_answer, noun
 
 _LIKE = {"photos": "camera, light", "texts": "language, length"}  # what else must stay the same
@@ -22,7 +24,7 @@ def next_steps(metrics: Figures) -> list[str]:
         _leak(metrics),
         _labels(metrics),
         *_weak_classes(metrics),
-        *[f"Label more. {curve_answer(answer)}" for answer in answers if _is_ahead(answer)][:1],
+        *[f"Label more. {curve_answer(answer, curve_metric(metrics))}" for answer in answers if _is_ahead(answer)][:1],
     ]
     return [step for step in steps if step] or [
         f"Try the model on {noun(metrics)} of another day, and check the answers by eye."
@@ -56,16 +58,17 @@ def _labels(metrics: Figures) -> str:
     many = noun(metrics)
     if not metrics.get("score"):
         return f"Label more {many}: with a few per class there is something to check the model on."
-    floor = (metrics.get("majority") or {}).get("value", metrics.get("chance"))
-    comparable = counts_right_answers(metrics["score"]) and has_interval(metrics["score"]) and is_number(floor)
-    if comparable and metrics["score"]["low"] <= floor:
+    blind = guess(metrics)
+    if blind and has_interval(metrics["score"]) and not beats(metrics["score"], blind.value):
         return f"Label more {many} before relying on the model: it is not yet shown to beat guessing."
     return ""
 
 
 def _weak_classes(metrics: Figures, most: int = 2) -> list[str]:
-    """Only classes whose whole interval lies below the overall score: the others may be bad luck."""
+    """Only classes whose whole interval lies below the overall share of right answers: the others may be bad luck."""
     score, rows = metrics.get("score") or {}, metrics.get("per_class") or []
+    if not counts_right_answers(score):
+        score = (metrics.get("scores") or {}).get("accuracy") or {}
     if not is_number(score.get("value")):
         return []
     weak = [row for row in rows if has_interval(row.get("recall")) and row["recall"]["high"] < score["value"]]

@@ -9,16 +9,22 @@ from typing import Any
 from markupsafe import Markup
 
 from handful.report.figures import (
+    POINTS,
     Figures,
     bounds,
     counts_right_answers,
     estimate,
+    estimate_without_n,
+    figure,
     gain,
     has_interval,
     is_loss,
     is_number,
     percent,
+    unit,
+    within_reach,
 )
+from handful.report.guessing import guess
 from handful.report.scale import UNIT, UNIT_TICKS, Scale, spanning, ticks
 from handful.report.strips import Strip, axis, grid, strips
 from handful.report.words import meaning, verdict
@@ -28,7 +34,7 @@ _NOTHING = Markup("")
 
 
 def interval_chart(metrics: Figures) -> Markup:
-    """The score with its interval beside the test score, a plain method, the majority class and chance."""
+    """The score with its interval beside the test score, a plain method, and answers that look at nothing."""
     score, test = metrics.get("score"), metrics.get("test_score")
     rows = []
     if score:
@@ -45,13 +51,14 @@ def interval_chart(metrics: Figures) -> Markup:
 
 
 def _rivals(metrics: Figures, score: Figures) -> list[Strip]:
-    """What it takes no pre-trained network to reach; guessing only beside a score that it has, too."""
-    floor, majority, chance = metrics.get("floor") or {}, metrics.get("majority") or {}, metrics.get("chance")
+    """What it takes no pre-trained network to reach."""
+    floor, chance, blind = metrics.get("floor") or {}, metrics.get("chance"), guess(metrics)
     rows = []
     if floor.get("score"):
         rows.append(Strip(str(floor.get("name")), estimate(floor["score"]), floor["score"], hollow=True))
-    if is_number(majority.get("value")) and counts_right_answers(score):
-        rows.append(Strip("Always the largest class", percent(majority["value"]), majority, hollow=True))
+    if blind and blind.name != "Chance":
+        said = figure({"metric": score.get("metric"), "value": blind.value})
+        rows.append(Strip(blind.name, said + unit(score), {"value": blind.value}, hollow=True))
     if is_number(chance) and counts_right_answers(score):
         rows.append(Strip("Chance", percent(chance), {"value": chance}, hollow=True))
     return rows
@@ -63,21 +70,30 @@ def recall_chart(per_class: Sequence[Figures]) -> Markup:
     return strips(rows, UNIT, UNIT_TICKS, percent) if rows else _NOTHING
 
 
-def evidence_chart(evidence: Sequence[Figures]) -> Markup:
-    """What each technique gained in points, around the line of no gain; a ring is a technique left out."""
+def evidence_chart(evidence: Sequence[Figures], of: str = POINTS) -> Markup:
+    """What each technique gained, around the line of no gain; a ring is a technique left out.
+
+    What several have in common, as policies of augmentation do, is told once.
+
+    Args:
+        evidence: Rows of the evidence table.
+        of: The unit of the gains.
+    """
+    evidence = [within_reach(row, of) for row in evidence]
+    meanings = [meaning(row.get("technique")) for row in evidence]
     rows = [
         Strip(
             str(row.get("technique")),
-            gain(row),
+            gain(row, of),
             {"value": row.get("gain"), "low": row.get("low"), "high": row.get("high")},
             note=verdict(row),
-            about=meaning(row.get("technique")),
+            about="" if meanings[at] in meanings[:at] else meanings[at],
             strong=row.get("verdict") == "helps",
             hollow=not row.get("on"),
         )
-        for row in evidence
+        for at, row in enumerate(evidence)
     ]
-    scale = spanning([0.0, *_numbers(evidence, "gain", "low", "high")], least=4.0)
+    scale = spanning([0.0, *_numbers(evidence, "gain", "low", "high")], least=4.0 if of == POINTS else 0.04)
     return strips(rows, scale, ticks(scale), _points, zero=0.0) if rows else _NOTHING
 
 
@@ -86,15 +102,22 @@ def candidates_chart(candidates: Sequence[Figures]) -> Markup:
     rows = [
         Strip(
             f"{row.get('name')}{' (chosen)' if row.get('chosen') else ''}",
-            f"{percent(row.get('value'), digits=1)} {bounds(row)}",
+            _candidate(row),
             row,
             strong=bool(row.get("chosen")),
             hollow=not row.get("chosen"),
         )
         for row in candidates
     ]
-    scale = _fraction(spanning(_numbers(candidates, "value", "low", "high")))
-    return strips(rows, scale, ticks(scale), percent) if rows else _NOTHING
+    scale = spanning(_numbers(candidates, "value", "low", "high"))
+    if not any(map(is_loss, candidates)):
+        scale = _fraction(scale)
+        return strips(rows, scale, ticks(scale), percent) if rows else _NOTHING
+    return strips(rows, scale, ticks(scale), "{:g}".format)
+
+
+def _candidate(row: Figures) -> str:
+    return estimate_without_n(row) if is_loss(row) else f"{percent(row.get('value'), digits=1)} {bounds(row)}"
 
 
 def confusion_table(confusion: Sequence[Sequence[int]], classes: Sequence[str]) -> Markup:
@@ -177,7 +200,7 @@ def _law(band: Sequence[Figures], across: Scale, up: Scale) -> Markup:
 def _targets(targets: Sequence[float], up: Scale) -> Markup:
     line = Markup(
         '<line class="target" x1="0" x2="100%" y1="{0}" y2="{0}"/>'
-        '<text class="target" x="6" y="{0}" dy="4">{1} asked for</text>'
+        '<text class="target" x="100%" y="{0}" dx="-6" dy="4" text-anchor="end">{1} asked for</text>'
     )
     inside = [target for target in targets if up.low <= target <= up.high]
     return Markup("").join(line.format(up.down(target, _HEIGHT), percent(target)) for target in inside)

@@ -122,7 +122,7 @@ def estimate_without_n(figures: Figures | None) -> str:
 
 
 def within_reach(row: Figures, of: str = POINTS) -> dict[str, Any]:
-    """A gain with its interval cut at 100 points: few folds can make it wider, the truth cannot lie there.
+    """A gain with its interval cut at 100 points: few folds can make it wider, but the truth lies within.
 
     Example:
         >>> within_reach({"gain": 19.0, "low": -210.0, "high": 248.0})
@@ -145,11 +145,9 @@ def gain(figures: Figures, of: str = POINTS) -> str:
     if not is_number(figures.get("gain")):
         return "not measured"
     middle, row = signed(figures["gain"], of), within_reach(figures, of)
-    return (
-        f"{middle} [{signed(row['low'], of)}, {signed(row['high'], of)}]"
-        if has_interval(row)
-        else (f"{middle} [no interval]")
-    )
+    if not has_interval(row):
+        return f"{middle} [no interval]"
+    return f"{middle} [{signed(row['low'], of)}, {signed(row['high'], of)}]"
 
 
 def signed(value: float, of: str = POINTS) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handful.core.words import count
-from handful.report import advice, charts, figures, words
+from handful.report import advice, charts, figures, guessing, metric_words, words
 from handful.report.thumbnails import data_uri
 
 _MOST_EXAMPLES = 120  # thumbnails of all classes together: what keeps the page below a megabyte
@@ -83,6 +83,8 @@ def render(metrics: Mapping[str, Any], pictures: Pictures) -> str:
         figures=figures,
         count=count,
         words=words,
+        metric_words=metric_words,
+        guessing=guessing,
         advice=advice,
         charts=charts,
         **_arranged(metrics),

@@ -15,9 +15,10 @@ from handful.report.figures import (
     is_loss,
     is_number,
     percent,
+    unit,
 )
+from handful.report.metric_words import metric_name, with_article
 
-_METRICS = {"macro_f1": "macro F1", "auroc": "AUROC", "log_loss": "log-loss", "cost": "mean cost of an answer"}
 _SETTINGS = {
     "technique": "Technique",
     "backbone": "Backbone",
@@ -92,15 +93,6 @@ def verdict(row: Figures) -> str:
     return f"{row.get('verdict') or 'not measured'}; {'in use' if row.get('on') else 'left out'}"
 
 
-def metric_name(metric: Any) -> str:
-    """
-    Example:
-        >>> metric_name("balanced_accuracy")
-        'balanced accuracy'
-    """
-    return _METRICS.get(str(metric), str(metric).replace("_", " "))
-
-
 def noun(metrics: Figures, *, plural: bool = True) -> str:
     """What one example is called.
 
@@ -138,16 +130,19 @@ def headline(metrics: Figures) -> str:
     if not score:
         reason = str(metrics.get("score_missing") or "nothing was left to check the model on").rstrip(".")
         return f"There is no score: {reason}."
-    return f"{_promise(str(score.get('metric')), figure(score), noun(metrics))}; {_doubt(score)}"
+    return f"{_promise(score, noun(metrics))}; {_doubt(score)}"
 
 
-def _promise(metric: str, value: str, many: str) -> str:
+def _promise(score: Figures, many: str) -> str:
+    metric, value = score.get("metric"), figure(score)
     if metric == "accuracy":
         return f"Of 100 new {many} like these, expect about {value} to be named rightly"
     if metric == "balanced_accuracy":
         return f"Of 100 new {many} like these, the same number of each class, expect about {value} to be named rightly"
-    share = "" if is_loss({"metric": metric}) else " in 100"
-    return f"On new {many} like these, expect a {metric_name(metric)} of about {value}{share}"
+    if metric == "cost":
+        return f"On new {many} like these, expect a mean cost of about {value} an answer"
+    of = unit(score) if is_loss(score) else " in 100"
+    return f"On new {many} like these, expect {with_article(metric_name(metric))} of about {value}{of}"
 
 
 def _doubt(score: Figures) -> str:
@@ -156,32 +151,6 @@ def _doubt(score: Figures) -> str:
     low, high = bounds(score).strip("[]").split(", ")
     seen = f"with {score['n']} examples " if is_number(score.get("n")) else ""
     return f"{seen}the true figure may lie\nanywhere between {low} and {high}."
-
-
-def against_guessing(metrics: Figures) -> str:
-    """Whether the model is shown to beat the answer that looks at nothing.
-
-    Example:
-        >>> score = {"metric": "accuracy", "value": 0.82, "low": 0.75, "high": 0.88}
-        >>> against_guessing({"score": score, "majority": {"class": "cat", "value": 0.1}})
-        'Always answering “cat”, the most frequent class, would be right 10 % of the time. The model is clearly better.'
-        >>> against_guessing({"score": score | {"low": 0.05}, "chance": 0.1})
-        'Guessing at random would be right 10 % of the time. This sample cannot show that the model is better.'
-    """
-    score, majority, chance = metrics.get("score") or {}, metrics.get("majority"), metrics.get("chance")
-    if not counts_right_answers(score):
-        return ""
-    if majority and is_number(majority.get("value")) and score.get("metric", "accuracy") == "accuracy":
-        floor, text = majority["value"], f"Always answering “{majority.get('class')}”, the most frequent class,"
-    elif is_number(chance):
-        floor, text = chance, "Guessing at random"
-    else:
-        return ""
-    text = f"{text} would be right {percent(floor)} of the time."
-    if not has_interval(score):
-        return text
-    better = score["low"] > floor
-    return f"{text} {'The model is clearly better' if better else 'This sample cannot show that the model is better'}."
 
 
 def sample_limits(metrics: Figures) -> str:
@@ -271,18 +240,22 @@ def mix_ups(confusion: Any, classes: Any, most: int = 10) -> list[tuple[str, str
     return sorted(repeated or found, key=lambda item: -item[2])[:most]
 
 
-def curve_answer(answer: Figures) -> str:
+def curve_answer(answer: Figures, of: str = "") -> str:
     """How many labels per class a target would take.
+
+    Args:
+        answer: Of the learning curve.
+        of: The metric of the target, where that must be said.
 
     Example:
         >>> curve_answer({"target": 0.9, "n_per_class": 25, "low": 18, "high": 60})
         'For 90 %, about 25 labels per class [18, 60].'
-        >>> curve_answer({"target": 0.9, "say": "cannot tell yet: 12 labels or more"})
-        'For 90 %: cannot tell yet: 12 labels or more.'
+        >>> curve_answer({"target": 0.9, "say": "cannot tell yet: 12 labels or more"}, "accuracy")
+        'For 90 % accuracy: cannot tell yet: 12 labels or more.'
         >>> curve_answer({"target": 0.95, "n_per_class": None})
         'For 95 %: cannot tell yet; the curve is too short or levels off below.'
     """
-    target = percent(answer.get("target"))
+    target = f"{percent(answer.get('target'))} {of}".rstrip()
     if answer.get("say"):
         said = sentence(answer["say"])
         return f"For {target}: {said[0].lower()}{said[1:]}" if is_number(answer.get("target")) else said

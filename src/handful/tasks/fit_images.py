@@ -16,7 +16,7 @@ from handful.nn.embedded import NAME as EMBEDDED
 from handful.nn.embedded import EfficientNetLite0Backbone
 from handful.recipe.budget import Budget
 from handful.recipe.candidates import affordable, candidates, n_views_worth, policies_tried, views_tried
-from handful.tasks.fitting import Fit, Settings, Stages, Subject, check_recipe, fit_subject
+from handful.tasks.fitting import Fit, Settings, Stages, Subject, check_settings, fit_subject
 from handful.tasks.images import Part, Pixels, prepare_images
 from handful.tasks.pictures import pictures_of
 from handful.tasks.pixel_examples import pixel_examples
@@ -34,7 +34,7 @@ def fit_images(splits: Splits, settings: Settings, name: str = "photos", progres
         name: What to call the data in the report.
         progress: Told what goes on.
     """
-    check_recipe(settings.recipe)
+    check_settings(settings)
     stages, budget = Stages(), Budget.parse(settings.budget)
     backbone = backbone_named(settings.backbone or EMBEDDED, settings.offline)
     with stages("reading"):
@@ -66,7 +66,7 @@ def fit_images(splits: Splits, settings: Settings, name: str = "photos", progres
         manifest={"size": backbone.spec.size},
         digest=_digest(data.train),
         called="photos",
-        pictures=lambda audit, probabilities: pictures_of(data.train, audit, probabilities),
+        pictures=lambda audit, probabilities, costs: pictures_of(data.train, audit, probabilities, costs),
     )
     return fit_subject(subject, settings, budget, stages, name)
 

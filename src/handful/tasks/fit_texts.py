@@ -7,17 +7,17 @@ import hashlib
 from handful.augment.policy import Policy
 from handful.bundle.inputs import TextInputs, text_digest
 from handful.core.progress import SILENT, Progress
-from handful.data.audit import Audit
 from handful.data.cache import FeatureCache
 from handful.data.readers import Splits
 from handful.evaluate.arrays import Floats
+from handful.evaluate.costs import Costs
 from handful.nn.backbones import text_backbone_named
 from handful.nn.sentence_encoder import SentenceEncoder
 from handful.recipe.budget import Budget
 from handful.recipe.candidates import text_candidates
 from handful.recipe.recipe import Recipe
 from handful.report.page import Pictures
-from handful.tasks.fitting import Fit, Settings, Stages, Subject, check_recipe, fit_subject
+from handful.tasks.fitting import Fit, Settings, Stages, Subject, check_settings, fit_subject
 from handful.tasks.pictures import cases_of
 from handful.tasks.text_examples import text_examples
 from handful.tasks.texts import TextPart, prepare_texts
@@ -38,7 +38,7 @@ def fit_texts(splits: Splits, settings: Settings, name: str = "texts", progress:
         name: What to call the data in the report.
         progress: Told what goes on.
     """
-    check_recipe(settings.recipe)
+    check_settings(settings)
     stages, budget = Stages(), Budget.parse(settings.budget)
     backbone = text_backbone_named(settings.backbone or SentenceEncoder.name, settings.offline)
     cache = FeatureCache() if settings.cached else None
@@ -73,16 +73,16 @@ def fit_texts(splits: Splits, settings: Settings, name: str = "texts", progress:
         },
         digest=_digest(train),
         called="texts",
-        pictures=lambda audit, probabilities: _shown(train, audit, probabilities),
+        pictures=lambda audit, probabilities, costs: _shown(train, probabilities, costs),  # noqa: ARG005
         tokenizer=backbone.tokenizer_bytes,
         floor=Recipe(backbone.name, Tfidf()),
     )
     return fit_subject(subject, settings, budget, stages, name)
 
 
-def _shown(part: TextPart, audit: Audit, probabilities: Floats | None) -> Pictures:  # noqa: ARG001
+def _shown(part: TextPart, probabilities: Floats | None, costs: Costs | None) -> Pictures:
     """The texts that the report quotes: mistakes and doubts."""
-    return cases_of(part, lambda row: part.texts[row][:QUOTED], probabilities)
+    return cases_of(part, lambda row: part.texts[row][:QUOTED], probabilities, costs)
 
 
 def _digest(part: TextPart) -> str:

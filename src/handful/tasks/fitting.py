@@ -18,8 +18,10 @@ from handful.bundle.manifest import Manifest
 from handful.bundle.model import Model
 from handful.bundle.save import write_model
 from handful.core.errors import UsageError
+from handful.core.parallel import ENGINES
 from handful.data.audit import Audit
 from handful.evaluate.arrays import Floats
+from handful.evaluate.costs import Costs
 from handful.evaluate.metric import Metric, check_metric, metric_named
 from handful.evaluate.unfamiliar import leave_out_distances
 from handful.recipe.budget import Budget
@@ -143,7 +145,7 @@ class Subject:
         manifest: What the manifest says of the input: `size`, or `window` and `seen_texts`.
         digest: Of all training examples and their labels.
         called: What the examples are called: "photos".
-        pictures: From findings and out-of-fold probabilities to what the report shows.
+        pictures: From findings, out-of-fold probabilities and what decides to what the report shows.
         tokenizer: `tokenizer.json`, of texts.
         floor: The plainest recipe, whose score is always shown.
     """
@@ -158,7 +160,7 @@ class Subject:
     manifest: Mapping[str, Any]
     digest: str
     called: str
-    pictures: Callable[[Audit, Floats | None], Pictures]
+    pictures: Callable[[Audit, Floats | None, Costs | None], Pictures]
     tokenizer: bytes = b""
     floor: Recipe | None = None
 
@@ -192,15 +194,18 @@ def fit_subject(subject: Subject, settings: Settings, budget: Budget, stages: St
     metrics = {**_account(subject.task, subject.called, data, learned, tested, settings, metric)}
     metrics |= {"versions": manifest.versions, "data": manifest.data, "licences": list(manifest.licences)}
     metrics |= {"seconds": sum(stages.seconds.values()), "stages": stages.seconds}
-    pictures = subject.pictures(data.audit, learned.out_of_fold.probabilities if learned.out_of_fold else None)
+    seen_by_others = learned.out_of_fold.probabilities if learned.out_of_fold else None
+    pictures = subject.pictures(data.audit, seen_by_others, learned.metric.costs)
     kept = tensors(learned, seen, settings.seed)
     return Fit(graph, kept, manifest, metrics, pictures, subject.tokenizer)
 
 
-def check_recipe(name: str) -> None:
-    """Refuse a name that no recipe has."""
-    if name not in RECIPES:
-        raise UsageError(f"no recipe is called {name!r}", "--recipe", f"use one of {', '.join(RECIPES)}")
+def check_settings(settings: Settings) -> None:
+    """Refuse names that no recipe and no engine has, before any work."""
+    if settings.recipe not in RECIPES:
+        raise UsageError(f"no recipe is called {settings.recipe!r}", "--recipe", f"use one of {', '.join(RECIPES)}")
+    if settings.engine not in ENGINES:
+        raise UsageError(f"there is no engine {settings.engine!r}", "--engine", f"use {' or '.join(ENGINES)}")
 
 
 def _account(

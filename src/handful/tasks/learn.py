@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from handful.augment.policy import Policy
 from handful.augment.views import views_of
+from handful.core.errors import JobError
 from handful.core.rng import stream
 from handful.core.threads import threads_for
 from handful.core.words import count
@@ -109,7 +110,7 @@ def _validated(
     floor: Recipe | None,
     folds: Folds,
 ) -> Learned:
-    selection = select(problem, tried, folds, metric, budget, policies)
+    selection, fitted = _fitted(select(problem, tried, folds, metric, budget, policies), problem)
     winner, targets = selection.winner, problem.targets
     oof = out_of_fold(winner.scores, targets, folds.of(winner.recipe.is_trained), metric)
     rows = _rows(problem, selection.best_probe.recipe.members[0])
@@ -135,8 +136,20 @@ def _validated(
     if winner.recipe.is_trained:
         sections["folds"] = {"n_folds": int(folds.few.max()) + 1, "n_repeats": 1}
     sections["calibration"]["temperature"] = 1 / oof.temperature.scale
-    fitted = winner.recipe.fit(problem)
     return Learned(winner.recipe, metric, fitted, oof.temperature, conformal, oof, alone, sections)
+
+
+def _fitted(selection: Selection, problem: Problem) -> tuple[Selection, Fitted]:
+    """The winner on all examples; where that training fails, the probe that it was made from."""
+    try:
+        return selection, selection.winner.recipe.fit(problem)
+    except JobError as failure:
+        if selection.winner is selection.best_probe:
+            raise
+        said = f"{selection.winner.recipe.brief()}: {failure.what} in the fit on all examples; the best probe was taken"
+        at = next(at for at, trial in enumerate(selection.trials) if trial is selection.best_probe)
+        instead = replace(selection, chosen=at, given_up=(*selection.given_up, said))
+        return instead, instead.winner.recipe.fit(problem)
 
 
 def _floor_section(

@@ -25,6 +25,7 @@ def pixel_examples(
     """
 
     def embed(backbone: Backbone, seen: Pixels, views: Sequence[View]) -> FeatureMatrix:
-        return frozen_features(backbone, seen, views, cache, device, progress)
+        kept_in = cache if backbone.weights is None else None  # a network tuned just now is never asked again
+        return frozen_features(backbone, seen, views, kept_in, device, progress)
 
     return Examples(pixels, embed)

@@ -8,10 +8,12 @@ import numpy as np
 
 from handful.core.words import count
 from handful.data.audit import Finding
+from handful.data.text_inputs import shortened
 from handful.evaluate.arrays import Floats
 from handful.tasks.parts import Labelled
 
 SURE = 0.8  # probability of the other class, by a model that never saw the example
+LONGEST = 200  # characters of a name
 DOUBTFUL = 0.1  # probability of its own
 
 
@@ -30,14 +32,19 @@ def suspect_labels(probabilities: Floats, part: Labelled) -> Iterator[Finding]:
     found = found[np.argsort(-other[found], kind="stable")]
     guesses = probabilities.argmax(axis=1)
     first = found[0]
+    called = [_brief(part.data.name(int(row))) for row in found]
     message = (
         f"likely wrong: {count(len(found), 'label')}; a model that has not seen the example is sure of another class; "
-        f"first {part.data.name(int(first))}, labelled {part.data.classes[part.targets[first]]}, "
+        f"first {called[0]}, labelled {part.data.classes[part.targets[first]]}, "
         f"looks like {part.data.classes[guesses[first]]}"
     )
     names = tuple(
-        f"{part.data.name(int(row))} (labelled {part.data.classes[part.targets[row]]}, "
-        f"looks like {part.data.classes[guesses[row]]})"
-        for row in found
+        f"{name} (labelled {part.data.classes[part.targets[row]]}, looks like {part.data.classes[guesses[row]]})"
+        for name, row in zip(called, found, strict=True)
     )
     yield Finding("suspect-label", "warning", message, names, tuple(part.rows[found].tolist()))
+
+
+def _brief(name: str) -> str:
+    """A path as it is; a long text by its beginning."""
+    return name if len(name) <= LONGEST else shortened(name)

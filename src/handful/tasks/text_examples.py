@@ -25,6 +25,7 @@ def text_examples(texts: Sequence[str], cache: FeatureCache | None = None, progr
     def embed(backbone: Backbone, seen: Sequence[str], views: Sequence[View]) -> FeatureMatrix:
         if not isinstance(backbone, TextBackbone):
             raise UsageError(f"{backbone.name} does not read texts", "backbone", "use a backbone for texts")
-        return backbone.embed(seen, cache, progress)[:, None].repeat(len(views), axis=1)
+        kept_in = cache if backbone.weights is None else None  # an encoder tuned just now is never asked again
+        return backbone.embed(seen, kept_in, progress)[:, None].repeat(len(views), axis=1)
 
     return Examples(texts, embed)
