@@ -10,12 +10,9 @@ an exact ridge regression takes the place of a logistic one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
-
-import numpy as np
+from typing import ClassVar
 
 from handful.augment.policy import Policy
 from handful.core.errors import UsageError
@@ -23,16 +20,12 @@ from handful.evaluate.arrays import Floats, Ints
 from handful.nn.backbone import Backbone
 from handful.nn.minilm import N_LAYERS
 from handful.transfer.probe import FittedProbe, Probe
-from handful.transfer.technique import Problem, Technique, left_out_in_folds
-
-if TYPE_CHECKING:
-    from handful.training.settings import Training
-
-SECONDS_A_STEP = 0.5  # on one slow core
+from handful.transfer.technique import Problem, left_out_in_folds
+from handful.transfer.trained import Trained
 
 
 @dataclass(frozen=True)
-class Contrastive(Technique):
+class Contrastive(Trained):
     """What is trained, and how.
 
     Args:
@@ -49,6 +42,7 @@ class Contrastive(Technique):
     """
 
     technique: ClassVar[str] = "contrastive"
+    seconds_a_step: ClassVar[float] = 0.5
 
     start: Probe
     n_layers: int = N_LAYERS
@@ -68,26 +62,6 @@ class Contrastive(Technique):
     def n_frozen(self) -> int:
         """Layers below those that are trained."""
         return N_LAYERS - self.n_layers
-
-    def n_steps(self, n_examples: int) -> int:
-        """Of a training on so many examples."""
-        return int(np.clip(self.steps_per_example * n_examples, self.least_steps, self.most_steps))
-
-    def seconds(self, n_examples: int) -> float:
-        """What one training takes on a slow core."""
-        return SECONDS_A_STEP * self.n_steps(n_examples)
-
-    def training(self, n_examples: int, mixed_precision: bool) -> Training:
-        """For the loop."""
-        from handful.training.settings import Training
-
-        return Training(
-            steps=self.n_steps(n_examples),
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            mixed_precision=mixed_precision,
-        )
 
     def out_of_fold(
         self,
@@ -121,8 +95,3 @@ class Contrastive(Technique):
     def brief(self, backbone: str, policy: Policy) -> str:  # noqa: ARG002
         """A few words, for tables and charts."""
         return f"contrastive: {self.n_layers} layers"
-
-    @classmethod
-    def from_json(cls, saved: Mapping[str, Any]) -> Contrastive:
-        """The settings that `to_json` described."""
-        return super().from_json({**saved, "start": Probe.from_json(saved.get("start", {}))})

@@ -11,31 +11,25 @@ unfrozen at a time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
-
-import numpy as np
+from typing import ClassVar, Literal
 
 from handful.augment.policy import Policy
 from handful.core.errors import UsageError
 from handful.evaluate.arrays import Floats, Ints
 from handful.nn.backbone import Backbone
 from handful.transfer.probe import FittedProbe, Probe
-from handful.transfer.technique import Problem, Technique, left_out_in_folds
-
-if TYPE_CHECKING:
-    from handful.training.settings import Training
+from handful.transfer.technique import Problem, left_out_in_folds
+from handful.transfer.trained import Trained
 
 N_BLOCKS = 16  # of the embedded network
 MOST_KEPT = 8000  # views of all examples together
-SECONDS_A_STEP = 0.3  # on one slow core
 N_PHASES = 3  # of gradual unfreezing
 
 
 @dataclass(frozen=True)
-class FineTuning(Technique):
+class FineTuning(Trained):
     """What is trained, and how.
 
     Args:
@@ -58,6 +52,7 @@ class FineTuning(Technique):
     """
 
     technique: ClassVar[str] = "fine-tuning"
+    seconds_a_step: ClassVar[float] = 0.3
 
     start: Probe
     n_blocks: int | Literal["all"] = 11
@@ -97,26 +92,6 @@ class FineTuning(Technique):
         """Views of so many examples: fewer when examples are many, where they matter less and take much memory."""
         return max(max(self.start.test_views) + 1, min(self.n_views, MOST_KEPT // n_examples))
 
-    def n_steps(self, n_examples: int) -> int:
-        """Of a training on so many examples."""
-        return int(np.clip(self.steps_per_example * n_examples, self.least_steps, self.most_steps))
-
-    def seconds(self, n_examples: int) -> float:
-        """What one training takes on a slow core."""
-        return SECONDS_A_STEP * self.n_steps(n_examples)
-
-    def training(self, n_examples: int) -> Training:
-        """For the loop."""
-        from handful.training.settings import Training
-
-        return Training(
-            steps=self.n_steps(n_examples),
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            frozen_statistics=True,
-        )
-
     def out_of_fold(
         self, problem: Problem, backbone: Backbone, policy: Policy, folds: Ints
     ) -> tuple[FineTuning, Floats]:
@@ -124,10 +99,10 @@ class FineTuning(Technique):
         from handful.transfer.fine_tuning_torch import left_out_scores, material_of
 
         material = material_of(self, problem, backbone, policy)
-        scores = left_out_in_folds(
-            problem, folds, left_out_scores, (self, backbone, material), f"fine-tuning ({backbone.name})"
-        )
-        return self, scores
+        if material.activations is not None and material.activations.on_disk:
+            problem = replace(problem, jobs=1)  # the file has no name by which another process could open it
+        given, label = (self, backbone, material), f"fine-tuning ({backbone.name})"
+        return self, left_out_in_folds(problem, folds, left_out_scores, given, label)
 
     def fit(self, problem: Problem, backbone: Backbone, policy: Policy) -> FittedProbe:
         """One training on all examples: a probe again, on a network of its own."""
@@ -149,8 +124,3 @@ class FineTuning(Technique):
         return f"fine-tuned: {self.n_blocks} blocks, {self.n_views} views: {policy.name}" + (
             f", {size} px" if at else ""
         )
-
-    @classmethod
-    def from_json(cls, saved: Mapping[str, Any]) -> FineTuning:
-        """The settings that `to_json` described."""
-        return super().from_json({**saved, "start": Probe.from_json(saved.get("start", {}))})
