@@ -16,9 +16,9 @@ WIDEST = 24  # letters of a class in a table
 
 def check(
     data: Annotated[
-        Path, typer.Argument(help="Folder class/photo.jpg (or train/, test/), a table image,label, or a COCO folder.")
+        Path, typer.Argument(help="Folder class/photo.jpg or class/*.txt, a table image|text,label, or a COCO folder.")
     ],
-    test: Annotated[Path | None, typer.Option(help="Labelled photos to test on: do they leak?")] = None,
+    test: Annotated[Path | None, typer.Option(help="Labelled examples to test on: do they leak?")] = None,
     csv_file: Annotated[Path | None, typer.Option("--csv", help="Write every finding's examples to a table.")] = None,
     policy: Annotated[
         str | None, typer.Option(help="An augmentation: is it safe, and what would it do to boxes? standard for COCO.")
@@ -27,11 +27,16 @@ def check(
     jobs: Jobs = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find unreadable, repeated, contradictory, leaking, rare and likely mislabelled photos."""
+    """Find unreadable, repeated, contradictory, leaking, rare and likely mislabelled examples."""
     from handful.data.coco import is_coco
+    from handful.data.kind import kind_of
 
     boxes = data.is_dir() and is_coco(data)
-    result = _boxes(data, test, policy, seed, jobs) if boxes else _photos(data, test, policy, seed, jobs)
+    texts = not boxes and kind_of(data)[0] == "text"
+    if boxes:
+        result = _boxes(data, test, policy, seed, jobs)
+    else:
+        result = _texts(data, test, policy) if texts else _photos(data, test, policy, seed, jobs)
     if csv_file is not None:
         _write_csv(result["findings"], csv_file)
     if as_json:
@@ -39,7 +44,7 @@ def check(
     elif boxes:
         _say_boxes(result)
     else:
-        _say_photos(result)
+        _say_examples(result, "texts" if texts else "photos")
 
 
 def _drawn(result: dict[str, Any]) -> str:
@@ -62,6 +67,16 @@ def _photos(data: Path, test: Path | None, policy: str | None, seed: int, jobs: 
     return {**result, "policy": safe.name, "operations": str(safe), "notes": [*result["notes"], *unsafe]}
 
 
+def _texts(data: Path, test: Path | None, policy: str | None) -> dict[str, Any]:
+    from handful.core.errors import UsageError
+    from handful.data.texts import read_texts
+    from handful.tasks.check_texts import check_texts
+
+    if policy is not None:
+        raise UsageError("policies are for photos, and these are texts", "--policy", "leave it out")
+    return check_texts(read_texts(data, test=test))
+
+
 def _boxes(data: Path, test: Path | None, policy: str | None, seed: int, jobs: int | None) -> dict[str, Any]:
     from handful.core.errors import UsageError
     from handful.tasks.augmenting.source import read_source
@@ -72,8 +87,8 @@ def _boxes(data: Path, test: Path | None, policy: str | None, seed: int, jobs: i
     return check_boxes(read_source(data), policy or "standard", seed, jobs, Terminal())
 
 
-def _say_photos(result: dict[str, Any]) -> None:
-    show(f"{result['n']} labelled photos of {len(result['classes'])} classes: {_counts(result['counts'])}", indent=2)
+def _say_examples(result: dict[str, Any], called: str) -> None:
+    show(f"{result['n']} labelled {called} of {len(result['classes'])} classes: {_counts(result['counts'])}", indent=2)
     show(f"{result['n_test']} to test on, {result['n_unlabelled']} unlabelled")
     if "policy" in result:
         show(f"policy {result['policy']}")

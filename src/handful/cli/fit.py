@@ -48,7 +48,7 @@ def fit(
     from handful.bundle.save import check_destination
     from handful.core.errors import UsageError
     from handful.evaluate.metric import metric_named
-    from handful.tasks.fitting import Settings
+    from handful.tasks.fitting import Settings, check_settings
     from handful.tasks.tasks import task_of
 
     check_destination(out)
@@ -58,6 +58,7 @@ def fit(
         backbone, recipe, augment, budget, metric, seed=seed, jobs=jobs, engine=engine, strict=strict,
         offline=offline,
     )  # fmt: skip
+    check_settings(settings)
     terminal = Terminal()
     chosen, why = task_of(data, task)
     if why:

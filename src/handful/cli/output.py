@@ -16,7 +16,10 @@ from handful.core.progress import Progress
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on one line, nothing else.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of everything random: same seed, same result.")]
-Jobs = Annotated[int | None, typer.Option(min=1, help="Threads that read images; all cores by default.")]
+Jobs = Annotated[
+    int | None,
+    typer.Option(min=1, help="Images read, and folds trained, at a time; all cores by default."),
+]
 Metric = Annotated[
     str,
     typer.Option(help="accuracy, balanced_accuracy, macro_f1, auroc, log_loss, or cost:FILE.csv (rows: the truth)."),

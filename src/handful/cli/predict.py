@@ -51,6 +51,8 @@ def predict(
     given, places = _given(loaded, inputs or [], text or [])
     if loaded.limit(coverage) is None:
         say(f"note: no prediction sets: {len(loaded.manifest.conformal_scores)} examples are too few for {coverage:g}")
+    if loaded.manifest.costs is not None:
+        say("note: answers weigh what mistakes cost: a label may not be the likeliest class")
     problems: list[dict[str, str]] = []
     found = _records(loaded, loaded.stream(given, coverage, jobs), places, problems)
     records = (record for _, record in found) if why is None else _explained(loaded, found, given, places, why)

@@ -23,6 +23,8 @@ def kind_of(path: str | Path) -> tuple[Kind, str]:
         DataError: when a table has neither images nor texts.
     """
     path = Path(path)
+    if not path.exists():
+        raise DataError("no such folder or file", str(path), "check the path")
     if path.is_file() and is_table(path):
         return _kind_of_table(path)
     if path.is_dir():

@@ -206,6 +206,7 @@ def check_settings(settings: Settings) -> None:
         raise UsageError(f"no recipe is called {settings.recipe!r}", "--recipe", f"use one of {', '.join(RECIPES)}")
     if settings.engine not in ENGINES:
         raise UsageError(f"there is no engine {settings.engine!r}", "--engine", f"use {' or '.join(ENGINES)}")
+    Budget.parse(settings.budget)
 
 
 def _account(
