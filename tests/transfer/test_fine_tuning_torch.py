@@ -12,15 +12,9 @@ from handful.training.objective import Supervised
 from handful.transfer import fine_tuning_torch
 from handful.transfer.activations_torch import Activations, cached_activations
 from handful.transfer.fine_tuning import FineTuning
-from handful.transfer.fine_tuning_torch import (
-    ProbeHead,
-    Tuned,
-    cached_scores,
-    starting_scale,
-    tune_cached,
-    tune_whole,
-)
+from handful.transfer.fine_tuning_torch import cached_scores, tune_cached, tune_whole
 from handful.transfer.probe import Probe, ProbeRows, prepare
+from handful.transfer.probe_head_torch import ProbeHead, Tuned, starting_scale
 
 SIZE, N = 32, 8
 LAYERS = tuple(layer.name for layer in EfficientNetLite0Backbone.layers)

@@ -20,8 +20,8 @@ from handful.training.loop import train
 from handful.training.objective import LossTerms, Objective
 from handful.training.parameters import layerwise
 from handful.transfer.contrastive import Contrastive
-from handful.transfer.fine_tuning_torch import one_thread
 from handful.transfer.probe import FittedProbe, Targets, predicted_scores
+from handful.transfer.probe_head_torch import one_thread
 from handful.transfer.technique import Problem
 from handful.transfer.text_activations_torch import Group, Index, OverGroups, TextMaterial, has_bfloat16, trainable
 

@@ -17,16 +17,9 @@ from handful.nn.features import Pixels, frozen_features
 from handful.training.objective import Distillation as Answering
 from handful.transfer.activations_torch import Activations, Halves, cached_activations
 from handful.transfer.distillation import Distillation
-from handful.transfer.fine_tuning_torch import (
-    Material,
-    Tuned,
-    as_probe,
-    cached_scores,
-    one_thread,
-    starting_head,
-    tune_cached,
-)
+from handful.transfer.fine_tuning_torch import Material, as_probe, cached_scores, starting_head, tune_cached
 from handful.transfer.probe import FittedProbe
+from handful.transfer.probe_head_torch import Tuned, one_thread
 from handful.transfer.technique import Examples, Fitted, Problem
 
 Answers = npt.NDArray[np.float32]

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from threadpoolctl import threadpool_limits
-from torch import Tensor, nn
+from torch import Tensor
 
 from handful.augment.batched import augmented_batch
 from handful.augment.policy import Policy
 from handful.augment.views import views_of
 from handful.core.errors import UsageError
 from handful.core.progress import SILENT, Progress
-from handful.evaluate.arrays import softmax
 from handful.nn.backbone import Backbone, FeatureMatrix
 from handful.nn.efficientnet_lite_torch import EfficientNetLite0
 from handful.nn.embedded import EfficientNetLite0Backbone
 from handful.nn.features import Pixels
-from handful.nn.linear import Floats, Linear, one_hot
+from handful.nn.linear import Floats, Linear
 from handful.training.checkpoint import History
 from handful.training.loop import train
 from handful.training.objective import Objective, Supervised
@@ -30,14 +27,10 @@ from handful.training.parameters import RateShare, layerwise
 from handful.transfer.activations_torch import Activations, cached_activations
 from handful.transfer.fine_tuning import N_PHASES, FineTuning
 from handful.transfer.probe import FittedProbe, Probe, ProbeRows, Targets
+from handful.transfer.probe_head_torch import Inputs, ProbeHead, Tuned, one_thread, starting_scale
 from handful.transfer.technique import Problem
 
-Inputs = Tensor | tuple[Tensor, ...]
-
-SMALLEST_FEATURE = 1e-2  # below it the slope of a root would be so steep that one feature ruled the gradient
-LOG_SCALES = (-3.0, 5.0)
 SCORED_AT_ONCE = 64
-SMALLEST_LENGTH = 1e-6  # of a layer's features, as in `prepare`
 
 
 @dataclass(frozen=True)
@@ -135,18 +128,6 @@ def starting_head(
     return ProbeHead(backbone.columns(probe.layers), probe.power, linear, scale)
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Sums in one order, so that a training gives the same bytes however many run side by side."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(limits=1, user_api="blas"):
-            yield
-    finally:
-        torch.set_num_threads(n_threads)
-
-
 @torch.inference_mode()
 def _whole_scores(tuned: Tuned, backbone: Backbone, pixels: Pixels, mirrored: bool) -> Floats:
     """Logits of pictures, averaged with those of the mirrored ones where asked, shape (n, n_classes)."""
@@ -158,78 +139,6 @@ def _whole_scores(tuned: Tuned, backbone: Backbone, pixels: Pixels, mirrored: bo
         logits = tuned(images)
         found.append((logits + tuned(images.flip(3))) / 2 if mirrored else logits)
     return np.asarray(torch.cat(found).double().numpy())
-
-
-class ProbeHead(nn.Module):
-    """The probe as a module: features (n, dim) to logits (n, n_classes), trainable.
-
-    Args:
-        columns: Where each layer stands in the features.
-        power: Exponent of the features, sign kept.
-        head: The exact solution that it starts from, on prepared features.
-        scale: Times its scores: ridge regression's are near 0 and 1 (`starting_scale`).
-    """
-
-    def __init__(self, columns: list[slice], power: float, head: Linear, scale: float = 1.0) -> None:
-        super().__init__()
-        self.columns, self.power = columns, power
-        self.linear = nn.Linear(*head.weight.shape)
-        with torch.no_grad():
-            self.linear.weight.copy_(torch.from_numpy(scale * head.weight.T))
-            self.linear.bias.copy_(torch.from_numpy(np.asarray(scale * head.bias)))
-
-    def forward(self, features: Tensor) -> Tensor:
-        parts = [self._unit(self._root(features[:, column])) for column in self.columns]
-        logits: Tensor = self.linear(torch.cat(parts, dim=1) / len(parts) ** 0.5)
-        return logits
-
-    def _root(self, part: Tensor) -> Tensor:
-        if self.power == 1:
-            return part
-        size = part.abs()
-        exact = size.detach() ** self.power
-        slope = self.power * size.detach().clamp(min=SMALLEST_FEATURE) ** (self.power - 1)
-        return part.sign() * (exact + slope * (size - size.detach()))  # the value is exact, the slope is bounded
-
-    @staticmethod
-    def _unit(part: Tensor) -> Tensor:
-        return part / part.square().sum(dim=1, keepdim=True).clamp(min=SMALLEST_LENGTH**2).sqrt()
-
-
-def starting_scale(scores: Floats, targets: Targets, label_smoothing: float) -> float:
-    """The scale of the head at which the loss on the training rows is least: training does not start by undoing it.
-
-    A scale calibrated on held-out scores is too large here: an exact head fits its training rows well, and under label
-    smoothing the loss then asks for nothing but smaller logits, which costs accuracy.
-
-    Args:
-        scores: Of the head on its own training rows, shape (n, n_classes).
-        targets: Class indices, shape (n,).
-        label_smoothing: As in `FineTuning`.
-    """
-    from scipy.optimize import minimize_scalar
-
-    n_classes = scores.shape[1]
-    wanted = (1 - label_smoothing) * one_hot(targets, n_classes) + label_smoothing / n_classes
-
-    def loss(log_scale: float) -> float:
-        probabilities = softmax(np.exp(log_scale) * scores)
-        return float(-(wanted * np.log(np.maximum(probabilities, 1e-15))).sum(axis=1).mean())
-
-    return float(np.exp(minimize_scalar(loss, bounds=LOG_SCALES, method="bounded").x))
-
-
-class Tuned(nn.Module):
-    """A network and its head: whatever the network takes, to logits (n, n_classes)."""
-
-    def __init__(self, body: nn.Module, head: ProbeHead) -> None:
-        super().__init__()
-        self.body, self.head = body, head
-
-    def forward(self, inputs: Inputs) -> Tensor:
-        features = self.body(*inputs) if isinstance(inputs, tuple) else self.body(inputs)
-        logits: Tensor = self.head(features)
-        return logits
 
 
 def tune_cached(

@@ -19,8 +19,8 @@ from handful.nn.tuned_encoder import TunedSentenceEncoder
 from handful.training.loop import train
 from handful.training.objective import Supervised
 from handful.training.parameters import layerwise
-from handful.transfer.fine_tuning_torch import ProbeHead, Tuned, one_thread, starting_scale
 from handful.transfer.probe import FittedProbe
+from handful.transfer.probe_head_torch import ProbeHead, Tuned, one_thread, starting_scale
 from handful.transfer.technique import Problem
 from handful.transfer.text_activations_torch import Group, Index, OverGroups, TextMaterial, has_bfloat16, trainable
 from handful.transfer.text_tuning import TextTuning
