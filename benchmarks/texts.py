@@ -133,7 +133,8 @@ def compare(folder: Path, seed: int, args: argparse.Namespace) -> dict[str, Any]
                 row[f"{name}_f1"] = 100 * float(f1_score(truth, answers, average="macro"))
             if metrics:
                 score, row["recipe"] = metrics["score"], metrics["recipe"]["description"]
-                row |= {"claimed": 100 * score["value"], "low": 100 * score["low"], "high": 100 * score["high"]}
+                if score:  # none where a class has a single text
+                    row |= {"claimed": 100 * score["value"], "low": 100 * score["low"], "high": 100 * score["high"]}
     return row
 
 

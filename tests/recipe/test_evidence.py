@@ -182,7 +182,7 @@ def test_what_a_probe_has_on_is_still_compared_where_an_ensemble_won():
     """The ensemble is no probe: the one that it was made from stands for it."""
     probe = on_few(trial(replace(PLAIN, power=0.5), 0.9), 0.9, seed=5)
     other = trial(PLAIN, 0.6, seed=2)
-    rows = evidence(selection(trained(0.95, 1, probe.recipe), probe, other), FOLDS, TARGETS, ACCURACY)
+    rows = evidence(selection(trained(0.95, 1, probe.recipe), probe, other, base=1), FOLDS, TARGETS, ACCURACY)
     gains = {row.technique: (row.on, row.gain) for row in rows}
     assert gains["square root of features"] == (True, pytest.approx(100 * by_loop(probe, other).mean()))
     assert gains.keys() == {"square root of features", "fine-tuning"}

@@ -41,11 +41,13 @@ class Switch:
     name: str
     is_on: Callable[[Recipe | Ensemble], bool]
     is_off: Callable[[Recipe | Ensemble], bool]
+    of_probes: bool = False
 
 
 def _of_probes(name: str, is_on: Callable[[Probe], bool]) -> Switch:
     """Something that a probe has on or off."""
-    return Switch(name, _probe_that(lambda _, probe: is_on(probe)), _probe_that(lambda _, probe: not is_on(probe)))
+    on, off = _probe_that(lambda _, probe: is_on(probe)), _probe_that(lambda _, probe: not is_on(probe))
+    return Switch(name, on, off, of_probes=True)
 
 
 def _probe_that(holds: Callable[[Recipe, Probe], bool]) -> Callable[[Recipe | Ensemble], bool]:
@@ -89,6 +91,7 @@ def _augmentation(policy: Policy) -> Switch:
         f"augmentation: {policy.name}",
         _probe_that(lambda recipe, _: recipe.augment == policy),
         _probe_that(lambda recipe, _: recipe.augment == Policy()),
+        of_probes=True,
     )
 
 
@@ -96,8 +99,8 @@ def evidence(selection: Selection, folds: Folds, targets: Ints, metric: Metric) 
     """Recipes with each technique minus those without it, on the same folds.
 
     One of the two is the chosen recipe where it has the technique on or off, and whatever else is nearest to it; what a
-    probe may have on or off is compared at the probe that the chosen recipe was made from. A technique that no tried
-    recipe has on, or none off, is left out. The verdicts of one table are corrected together (Holm).
+    probe may have on or off is compared at the best probe, which the chosen recipe was made from. A technique that no
+    tried recipe has on, or none off, is left out. The verdicts of one table are corrected together (Holm).
 
     Args:
         selection: All trials and the winner.
@@ -105,16 +108,16 @@ def evidence(selection: Selection, folds: Folds, targets: Ints, metric: Metric) 
         targets: Class indices, shape (n,).
         metric: What the gain is measured in; more is better, for losses too.
     """
-    trials, probe = selection.trials, selection.best_probe
+    trials, base = selection.trials, selection.trials[selection.base]
     found: list[tuple[str, bool, Gain]] = []
     singles = (trial.recipe.members[0] for trial in trials)
     policies = dict.fromkeys(recipe.augment for recipe in singles if isinstance(recipe.adapt, Probe))
     for switch in (*(_augmentation(policy) for policy in policies if policy.operations), *SWITCHES):
-        concerned = (
-            each for each in (selection.winner, probe) if switch.is_on(each.recipe) or switch.is_off(each.recipe)
-        )
-        chosen = next(concerned, probe)  # a probe under another policy has this one neither on nor off
+        chosen = base if switch.of_probes else selection.winner
         comparable = [trial for trial in trials if trial.few is not None or not chosen.recipe.is_trained]
+        if switch.of_probes:  # the same on smaller pictures would gain by these, too
+            seen_by = base.recipe.members[0].backbone
+            comparable = [trial for trial in comparable if trial.recipe.members[0].backbone == seen_by]
         with_it = _nearest(chosen, [trial for trial in comparable if switch.is_on(trial.recipe)])
         without = _nearest(chosen, [trial for trial in comparable if switch.is_off(trial.recipe)])
         if with_it and without:

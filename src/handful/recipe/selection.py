@@ -193,7 +193,13 @@ class Race:
         corrected, of_answers = self._corrected(criterion, self.metric), self.metric.of_answers
         right = corrected if of_answers == self.metric else self._corrected(criterion, of_answers)
         return Selection(
-            tuple(self.trials), chosen, corrected, right.correct, self.n_skipped, tuple(self.given_up), self.base
+            tuple(self.trials),
+            chosen,
+            corrected,
+            right.correct,
+            self.n_skipped,
+            tuple(self.given_up),
+            self.base if self._n_first else chosen,
         )
 
     def _corrected(self, criterion: Floats, metric: Metric) -> Corrected:
