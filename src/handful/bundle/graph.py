@@ -84,6 +84,24 @@ def resized(graph: bytes, n_from: int, n_to: int) -> bytes:
     return _model(merging, graph, merging.add(graph, {"pixels": small}))
 
 
+def known_by(graph: bytes, frozen: bytes, columns: slice) -> bytes:
+    """The graph's scores, beside the embedding of the network as it was before it was fine-tuned.
+
+    Training draws the training examples together: measured by what it made of them, every new one would be unfamiliar.
+
+    Args:
+        graph: With outputs `scores` and `embedding`.
+        frozen: From the same input to `features`.
+        columns: Of the layer by which unfamiliar inputs are known.
+    """
+    model, writer = onnx.load_model_from_string(frozen), GraphWriter()
+    writer.node("Identity", [_unit_rows(writer, columns, EMBEDDING_POWER, "seen")], "embedding")
+    _extend(model, writer, [floats("embedding", "n", columns.stop - columns.start)])
+    merging = Merging()
+    scores, embedding = merging.add(graph)["scores"], merging.add(model)["embedding"]
+    return _model(merging, graph, {"scores": scores, "embedding": embedding})
+
+
 def mixed(graphs: Sequence[bytes], weights: Sequence[float]) -> bytes:
     """The weighted sum of the members' scores, beside the embedding of the first; what they share is computed once."""
     merging = Merging()

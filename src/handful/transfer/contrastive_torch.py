@@ -99,7 +99,7 @@ def tuned_probe(
     encoder = TunedSentenceEncoder(network.as_published())
     rows = material.probe_rows(settings.start, encoder, every, problem.examples.features(encoder))
     penalty = rows.best_penalty()
-    return FittedProbe(replace(settings.start, penalty=penalty), encoder, policy, rows.fit(penalty))
+    return FittedProbe(replace(settings.start, penalty=penalty), encoder, policy, rows.fit(penalty), backbone)
 
 
 def tune(

@@ -95,7 +95,7 @@ def as_probe(tuned: Tuned, start: Probe, backbone: Backbone, policy: Policy) -> 
     linear = tuned.head.linear
     head = Linear(*(part.detach().double().numpy() for part in (linear.weight.T, linear.bias)))
     weights = {name: value.detach().cpu().numpy() for name, value in tuned.body.state_dict().items()}
-    return FittedProbe(start, EfficientNetLite0Backbone(backbone.spec.size, weights), policy, head)
+    return FittedProbe(start, EfficientNetLite0Backbone(backbone.spec.size, weights), policy, head, backbone)
 
 
 def tune(

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from handful.augment.policy import Policy
 from handful.augment.views import views_of
-from handful.bundle.graph import EMBEDDING_POWER, Head, splice
+from handful.bundle.graph import EMBEDDING_POWER, Head, known_by, splice
 from handful.evaluate.arrays import softmax
 from handful.evaluate.calibration import fit_scales
 from handful.evaluate.metrics import log_losses
@@ -128,12 +128,15 @@ class FittedProbe(Fitted):
         backbone: What gives the features.
         policy: Which views the probe averages over is said by position.
         head: From prepared features to scores.
+        frozen: The network as it was before it was fine-tuned, by which unfamiliar inputs are known; None where it is
+            the backbone itself.
     """
 
     probe: Probe
     backbone: Backbone
     policy: Policy
     head: Linear
+    frozen: Backbone | None = None
 
     def scores(self, examples: Examples) -> Floats:
         """Averaged over the views that the probe predicts on."""
@@ -142,7 +145,7 @@ class FittedProbe(Fitted):
 
     def embedding(self, examples: Examples) -> npt.NDArray[np.float32]:
         """The last layer of the plain view."""
-        return embedding(examples, self.backbone)
+        return embedding(examples, self.frozen or self.backbone)
 
     def graph(self, asked: Backbone) -> bytes:
         """The head, spliced onto the backbone's own graph."""
@@ -154,15 +157,21 @@ class FittedProbe(Fitted):
             mirrored=len(self.probe.test_views) > 1,
             embedding=self.backbone.columns(self.backbone.last)[0],
         )
-        graph = self.backbone.graph_bytes
-        graph = over_windows(graph) if isinstance(self.backbone, TextBackbone) else graph
-        return for_pictures_of(asked, splice(graph, head), self.backbone)
+        graph = splice(_of_raw_input(self.backbone), head)
+        if self.frozen is not None:
+            graph = known_by(graph, _of_raw_input(self.frozen), self.frozen.columns(self.frozen.last)[0])
+        return for_pictures_of(asked, graph, self.backbone)
 
     def tensors(self) -> dict[str, npt.NDArray[np.floating]]:
         """The head, and the network if it was fine-tuned: the published one has its own file."""
         tuned = {f"backbone.{name}": weight for name, weight in (self.backbone.weights or {}).items()}
         head = {"head.weight": self.head.weight.astype(np.float32), "head.bias": self.head.bias.astype(np.float32)}
         return {**tuned, **head}
+
+
+def _of_raw_input(backbone: Backbone) -> bytes:
+    """From pixels, or the windows of texts, to features."""
+    return over_windows(backbone.graph_bytes) if isinstance(backbone, TextBackbone) else backbone.graph_bytes
 
 
 def embedding(examples: Examples, backbone: Backbone) -> npt.NDArray[np.float32]:

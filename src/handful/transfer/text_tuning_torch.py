@@ -47,7 +47,8 @@ def tuned_probe(
     with one_thread():
         network, head = tune(settings, backbone, material, every, problem.seed, problem.progress)
     weight, bias = (part.detach().double().numpy() for part in (head.linear.weight.T, head.linear.bias))
-    return FittedProbe(settings.start, TunedSentenceEncoder(network.as_published()), policy, Linear(weight, bias))
+    encoder = TunedSentenceEncoder(network.as_published())
+    return FittedProbe(settings.start, encoder, policy, Linear(weight, bias), backbone)
 
 
 def tune(
