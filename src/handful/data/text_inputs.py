@@ -8,8 +8,6 @@ from typing import Any, BinaryIO
 
 from handful.core.errors import DataError
 from handful.data.encoding import read_utf8
-from handful.data.readers import read_inputs
-from handful.data.tables import is_table, open_table
 
 TEXT_COLUMNS = ("text", "sentence")
 TEXT_SUFFIX = ".txt"
@@ -69,6 +67,9 @@ def read_text_inputs(
 
 
 def _named(argument: str) -> Iterator[tuple[str, str | Path]]:
+    from handful.data.readers import read_inputs  # not needed to predict images, which shall start fast
+    from handful.data.tables import is_table
+
     try:
         files = [Path(file) for file in read_inputs([argument])]
     except DataError as failure:
@@ -88,6 +89,8 @@ def _named(argument: str) -> Iterator[tuple[str, str | Path]]:
 
 
 def _rows(path: Path) -> Iterator[tuple[str, str]]:
+    from handful.data.tables import open_table
+
     for number, cell in enumerate(open_table(path, "text").needed_cells(TEXT_COLUMNS), start=1):
         yield f"{path}, row {number}", "" if cell is None or cell != cell else str(cell)  # NaN is not itself
 
