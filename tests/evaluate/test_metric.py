@@ -9,18 +9,8 @@ from sklearn import metrics as reference
 from handful.core.errors import DataError, UsageError
 from handful.evaluate.arrays import example_weights, softmax
 from handful.evaluate.intervals import around, mean_draws, score_interval
-from handful.evaluate.metric import (
-    ACCURACY,
-    AUROC,
-    BALANCED_ACCURACY,
-    LOG_LOSS,
-    MACRO_F1,
-    METRICS,
-    check_metric,
-    cost_metric,
-    metric_named,
-    metric_text,
-)
+from handful.evaluate.metric import ACCURACY, AUROC, BALANCED_ACCURACY, LOG_LOSS, MACRO_F1, METRICS
+from handful.evaluate.metric_names import check_metric, cost_metric, metric_named, metric_text
 
 NAMES = ("a", "b", "c")
 COSTS = np.array([[0.0, 1, 2], [5, 0, 1], [9, 3, 1]])

@@ -6,11 +6,12 @@ from handful.augment.views import views_of
 from handful.core.rng import stream
 from handful.data.splits import repeated_folds
 from handful.evaluate.calibration import fit_temperature
-from handful.evaluate.metric import ACCURACY, BALANCED_ACCURACY, cost_metric
+from handful.evaluate.metric import ACCURACY, BALANCED_ACCURACY
+from handful.evaluate.metric_names import cost_metric
 from handful.recipe import curve as room
 from handful.recipe.curve import fitted, learning_points
 from handful.recipe.recipe import Recipe
-from handful.recipe.selection import Trial
+from handful.recipe.trial import Trial
 from handful.transfer.probe import Probe, ProbeRows, predicted_scores
 
 N = 120

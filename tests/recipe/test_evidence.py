@@ -12,7 +12,7 @@ from handful.recipe.ensemble import Ensemble
 from handful.recipe.evidence import evidence
 from handful.recipe.folds import Folds
 from handful.recipe.recipe import Recipe
-from handful.recipe.selection import Selection, Trial
+from handful.recipe.trial import Selection, Trial
 from handful.transfer.fine_tuning import FineTuning
 from handful.transfer.probe import Probe
 

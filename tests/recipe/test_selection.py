@@ -11,14 +11,16 @@ from handful.core.rng import stream
 from handful.data.splits import repeated_folds
 from handful.evaluate.arrays import example_weights
 from handful.evaluate.calibration import cross_fitted, fit_temperature
-from handful.evaluate.metric import ACCURACY, METRICS, cost_metric
+from handful.evaluate.metric import ACCURACY, METRICS
+from handful.evaluate.metric_names import cost_metric
 from handful.recipe import candidates as offers
 from handful.recipe.budget import Budget
 from handful.recipe.candidates import Candidate, Partner, candidates
 from handful.recipe.ensemble import Ensemble
 from handful.recipe.folds import folds_of
 from handful.recipe.recipe import Recipe
-from handful.recipe.selection import LOOK, PRIOR_EXAMPLES, Race, Trial, expected_best, select
+from handful.recipe.selection import LOOK, PRIOR_EXAMPLES, Race, expected_best, select
+from handful.recipe.trial import Trial
 from handful.transfer.probe import Probe
 from handful.transfer.technique import Technique
 
@@ -372,7 +374,7 @@ def test_without_policies_nothing_goes_on_from_the_best(problem, dealt, offered,
 def test_expected_seconds_grow_with_the_work(problem, dealt):
     race = Race(problem, dealt, ACCURACY, Budget())
     first, second = (Candidate(Recipe("tiny", Probe(layers, 1.0)), 0.0) for layers in (("whole",), ("whole", "grid")))
-    race.try_probes([first])
+    race.try_exact([first])
     rows, columns = len(TARGETS), 51
     ratio = min(rows, columns) ** 2 * max(rows, columns) / (min(rows, 3) ** 2 * max(rows, 3))
     assert race._expected_seconds(second) == pytest.approx(race.trials[-1].seconds * ratio)
@@ -473,7 +475,7 @@ def test_a_rare_class_that_is_missed_is_worth_more_trials(problem_with, tiny_bac
     stopped = []
     for name in ("accuracy", "balanced_accuracy"):
         race = Race(on, folds, METRICS[name], Budget())
-        race.try_probes(probes)
+        race.try_exact(probes)
         race.go_on_from_the_best({})
         stopped.append(any("nothing more was tried" in line for line in race.given_up))
     assert stopped == [True, False]

@@ -9,7 +9,7 @@ from handful.core.errors import DataError, ImageError, UsageError
 from handful.data.dataset import Dataset
 from handful.data.readers import Splits, from_arrays, read, read_test
 from handful.evaluate.intervals import wilson
-from handful.evaluate.metric import metric_text
+from handful.evaluate.metric_names import metric_text
 from handful.tasks.evaluation import compare_models, evaluate_model
 from handful.tasks.fit_images import Settings, fit_images
 

@@ -32,7 +32,7 @@ def compare(
 ) -> None:
     """Compare two models on the same photos or texts."""
     from handful.bundle.model import load
-    from handful.evaluate.metric import check_metric
+    from handful.evaluate.metric_names import check_metric
     from handful.tasks.evaluation import compare_models, read_labelled
 
     check_metric(metric)

@@ -34,7 +34,7 @@ def evaluate(
     """Score a model on labelled photos or texts, with the interval."""
     from handful.bundle.model import load
     from handful.core.words import count
-    from handful.evaluate.metric import metric_named
+    from handful.evaluate.metric_names import metric_named
     from handful.tasks.evaluation import evaluate_model, read_labelled
 
     loaded = load(model)

@@ -47,7 +47,7 @@ def fit(
     """Make a model from labelled photos or texts, with an honest score."""
     from handful.bundle.save import check_destination
     from handful.core.errors import UsageError
-    from handful.evaluate.metric import metric_named
+    from handful.evaluate.metric_names import metric_named
     from handful.tasks.fitting import Settings, check_settings
     from handful.tasks.tasks import task_of
 

@@ -11,7 +11,7 @@ from handful.evaluate.learning_curve import LearningCurve, fit_curve, summarised
 from handful.evaluate.metric import Metric
 from handful.nn.linear import blocks_of
 from handful.recipe.folds import Folds
-from handful.recipe.selection import Trial
+from handful.recipe.trial import Trial
 from handful.transfer.probe import DEFAULT_PENALTY, ProbeRows
 from handful.transfer.technique import Problem
 

@@ -14,7 +14,7 @@ from handful.evaluate.metric import Metric
 from handful.recipe.ensemble import Ensemble
 from handful.recipe.folds import Folds
 from handful.recipe.recipe import Recipe
-from handful.recipe.selection import Selection, Trial
+from handful.recipe.trial import Selection, Trial
 from handful.transfer.contrastive import Contrastive
 from handful.transfer.fine_tuning import FineTuning
 from handful.transfer.probe import Probe

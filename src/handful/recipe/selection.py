@@ -15,7 +15,6 @@ from handful.core.errors import JobError
 from handful.core.rng import stream
 from handful.core.words import count
 from handful.evaluate.arrays import Floats, Ints
-from handful.evaluate.calibration import cross_fitted
 from handful.evaluate.metric import Metric
 from handful.evaluate.selection import Corrected, bias_corrected
 from handful.recipe.budget import Budget
@@ -23,6 +22,7 @@ from handful.recipe.candidates import SECONDS_A_VIEW, Candidate, Partner, ensemb
 from handful.recipe.ensemble import Ensemble
 from handful.recipe.folds import Folds
 from handful.recipe.recipe import Recipe
+from handful.recipe.trial import Selection, Trial, contributions_of, readable
 from handful.transfer.probe import Probe
 from handful.transfer.technique import Problem
 
@@ -31,76 +31,6 @@ PRIOR_EXAMPLES = 100  # how many examples of its own a data set must bring to we
 LOOK = 2  # folds after which a training that is clearly worse is given up
 LITTLE_LEFT = 0.03  # of accuracy to gain: what training usually saves is a fourth of them, too few to be worth minutes
 HOPELESS = 0.1  # of accuracy behind the best probe, beyond two standard errors: even in an ensemble it would not help
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One recipe, tried.
-
-    Args:
-        recipe: With everything filled in that was found on the data.
-        prior: The expected accuracy above the plainest recipe.
-        scores: Out-of-fold scores before calibration, shape (n_repeats, n, n_classes): on many folds, or on few where
-            the recipe is trained.
-        read: What the metric reads: cross-fitted probabilities, or where any scores will do these, same shape.
-        seconds: What trying it took.
-        on_few: Scores on the few folds, shape (1, n, n_classes), where it was compared with what is trained.
-        few_read: As `read`, of `on_few`.
-    """
-
-    recipe: Recipe | Ensemble
-    prior: float
-    scores: Floats
-    read: Floats
-    seconds: float
-    on_few: Floats | None = None
-    few_read: Floats | None = None
-
-    @property
-    def few(self) -> Floats | None:
-        """Scores on the few folds, if there are any."""
-        return self.scores if self.recipe.is_trained else self.on_few
-
-    def contributions(self, metric: Metric, targets: Ints, on_few: bool = False) -> Floats:
-        """What each example adds to the score in each repeat, shape (n_repeats, n); on the few folds if asked."""
-        read = self.few_read if on_few and not self.recipe.is_trained else self.read
-        assert read is not None  # noqa: S101 - what is compared with something trained was predicted on its folds
-        return _contributions(read, metric, targets)
-
-
-@dataclass(frozen=True)
-class Selection:
-    """All trials, the chosen one, and its score forgiven for the choice.
-
-    Args:
-        trials: In the order in which they were tried, cheap ones first.
-        chosen: Position of the winner.
-        corrected: By the bootstrap, with every choice made again in each draw; it holds contributions to the metric.
-        right: How often each example is named rightly, corrected likewise, shape (n,).
-        n_skipped: Candidates that the budget did not reach.
-        given_up: What was stopped early, in words.
-        base: Position of the best probe, which everything else was made from.
-    """
-
-    trials: tuple[Trial, ...]
-    chosen: int
-    corrected: Corrected
-    right: Floats
-    n_skipped: int
-    given_up: tuple[str, ...] = ()
-    base: int = 0
-
-    @property
-    def winner(self) -> Trial:
-        return self.trials[self.chosen]
-
-    @property
-    def best_probe(self) -> Trial:
-        """The winner, or where that is more than a probe the probe that it was made from."""
-        first = self.winner.recipe.members[0]
-        if isinstance(first.adapt, Probe):
-            return next(trial for trial in self.trials if trial.recipe == first)
-        return self.trials[self.base]
 
 
 def select(
@@ -122,7 +52,7 @@ def select(
         policies: What views of trained candidates may be drawn from; when None nothing is tried but the candidates.
     """
     race = Race(problem, folds, metric, budget)
-    race.try_probes(candidates)
+    race.try_exact(candidates)
     if policies is not None:
         race.go_on_from_the_best(policies)
     return race.decided()
@@ -147,7 +77,7 @@ class Race:
         """How many recipes were tried before one was chosen to go on from."""
         return self._n_first or len(self.trials)
 
-    def try_probes(self, candidates: Sequence[Candidate]) -> list[Trial]:
+    def try_exact(self, candidates: Sequence[Candidate]) -> list[Trial]:
         """Exact recipes, until the budget ends; at least one has been tried afterwards."""
         first = len(self.trials)
         with self.problem.progress.track("trying recipes", len(candidates)) as done:
@@ -173,11 +103,11 @@ class Race:
             wrong = 1 - float(best.contributions(self.metric.of_answers, self.problem.targets).mean())
             self.given_up.append(f"nothing more was tried: the best probe is wrong in only {100 * wrong:.1f} %")
             return
-        smaller = self.try_probes(on_smaller_pictures(recipe, best.prior, backbones))
+        smaller = self.try_exact(on_smaller_pictures(recipe, best.prior, backbones))
         beside: list[tuple[Trial, Partner]] = []
         for each, kind in partners(recipe, backbones, policies):
             candidate = Candidate(each, best.prior + kind.alone)
-            found = self._trained(candidate, best) if each.is_trained else self.try_probes([candidate])
+            found = self._trained(candidate, best) if each.is_trained else self.try_exact([candidate])
             beside += [(trial, kind) for trial in found]
         exact = [best, *smaller, *(trial for trial, _ in beside if not trial.recipe.is_trained)]
         if len(exact) < 1 + len(smaller) + len(beside):  # something was trained
@@ -252,8 +182,8 @@ class Race:
         self, recipe: Recipe | Ensemble, prior: float, scores: Floats, start: float, on_few: Floats | None = None
     ) -> Trial:
         """A recipe that was tried since `start`, its scores calibrated if the metric reads probabilities."""
-        read = _read(scores, self.metric, self.problem.targets, self.folds.of(recipe.is_trained))
-        few_read = None if on_few is None else _read(on_few, self.metric, self.problem.targets, self.folds.few)
+        read = readable(scores, self.metric, self.problem.targets, self.folds.of(recipe.is_trained))
+        few_read = None if on_few is None else readable(on_few, self.metric, self.problem.targets, self.folds.few)
         return Trial(recipe, prior, scores, read, time.perf_counter() - start, on_few, few_read)
 
     def _trained(self, candidate: Candidate, probe: Trial) -> list[Trial]:
@@ -293,8 +223,8 @@ class Race:
         """Whether scores on a few folds lie so far behind a probe that no luck would bring them back."""
         seen = self.folds.few[0] < LOOK
         targets = self.problem.targets[seen]
-        read = _read(looked[:, seen], self.metric, targets, self.folds.few[:, seen])
-        alone, of_probe = (_contributions(each, self.metric, targets) for each in (read, probe.read[:, seen]))
+        read = readable(looked[:, seen], self.metric, targets, self.folds.few[:, seen])
+        alone, of_probe = (contributions_of(each, self.metric, targets) for each in (read, probe.read[:, seen]))
         behind = of_probe.mean(axis=0) - alone[0]
         least = HOPELESS * self.metric.span(self.problem.n_classes)
         return bool(behind.mean() - 2 * behind.std() / np.sqrt(len(behind)) > least)
@@ -303,7 +233,7 @@ class Race:
         """Predict these on the few folds too; what then is known of them takes the place of what was."""
         for trial in exact:
             _, scores = trial.recipe.out_of_fold(self.problem, self.folds.few)
-            read = _read(scores, self.metric, self.problem.targets, self.folds.few)
+            read = readable(scores, self.metric, self.problem.targets, self.folds.few)
             self.trials[next(at for at, each in enumerate(self.trials) if each is trial)] = replace(
                 trial, on_few=scores, few_read=read
             )
@@ -338,18 +268,6 @@ class Race:
         n_rows = len(self.problem.targets) * len(probe.views)
         small, large = sorted((n_rows, sum(column.stop - column.start for column in columns)))
         return int(small**2 * large)
-
-
-def _contributions(read: Floats, metric: Metric, targets: Ints) -> Floats:
-    return np.stack([metric.contributions(targets, repeat) for repeat in read])
-
-
-def _read(scores: Floats, metric: Metric, targets: Ints, folds: Ints) -> Floats:
-    """Cross-fitted probabilities where the metric reads more than which class is the likeliest; else the scores."""
-    if not metric.graded:
-        return scores
-    each = zip(scores, folds, strict=False)
-    return np.stack([cross_fitted(repeat, targets, fold, metric.with_bias) for repeat, fold in each])
 
 
 def expected_best(candidates: Sequence[Candidate]) -> Recipe | Ensemble:

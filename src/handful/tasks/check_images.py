@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from handful.augment.policy import Policy
@@ -14,6 +13,7 @@ from handful.data.splits import choose_n_folds, repeated_folds
 from handful.evaluate.calibration import cross_fitted
 from handful.nn.backbones import backbone_named
 from handful.tasks.images import Prepared, prepare_images
+from handful.tasks.parts import account_of
 from handful.tasks.pixel_examples import pixel_examples
 from handful.tasks.suspects import suspect_labels
 from handful.transfer.probe import Probe
@@ -34,18 +34,7 @@ def check_images(
     n_classes, backbones = len(data.train.data.classes), {backbone.name: backbone}
     problem = Problem(examples, data.train.targets, n_classes, data.audit.units, backbones)
     data = _with_suspects(data, problem, seed)
-    return {
-        "task": "image classification",
-        "n": len(data.train.data),
-        "classes": list(data.train.data.classes),
-        "counts": dict(zip(data.train.data.classes, data.train.counts, strict=True)),
-        "n_test": len(data.test.data) if data.test else 0,
-        "n_unlabelled": len(splits.unlabelled) if splits.unlabelled is not None else 0,
-        "n_unreadable": data.n_unreadable,
-        "leaked": data.n_leaked,
-        "findings": [asdict(finding) for finding in data.audit.findings],
-        "notes": list(data.notes),
-    }
+    return account_of("image classification", data, splits)
 
 
 def _with_suspects(data: Prepared, problem: Problem, seed: int) -> Prepared:

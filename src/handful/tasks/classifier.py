@@ -19,8 +19,9 @@ from handful.core.progress import SILENT, Progress
 from handful.data.labels import label_name
 from handful.data.readers import Splits, from_arrays
 from handful.evaluate.arrays import Floats
+from handful.evaluate.metric_names import metric_text
 from handful.tasks.evaluation import evaluate_model
-from handful.tasks.fitting import Fit
+from handful.tasks.fitting import Fit, Settings
 
 
 class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -40,8 +41,14 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         """A data set on disk."""
 
     @abstractmethod
-    def _fitted_on(self, splits: Splits, name: str, progress: Progress) -> Fit:
+    def _fitted_on(self, splits: Splits, settings: Settings, name: str, progress: Progress) -> Fit:
         """The job itself."""
+
+    def _settings(self) -> Settings:
+        """The parameters, under the names that a fit gives them."""
+        renamed = {"random_state": "seed", "n_jobs": "jobs"}
+        asked = {renamed.get(name, name): value for name, value in self.get_params().items()}
+        return Settings(**{**asked, "metric": metric_text(self.metric)})
 
     def fit(
         self,
@@ -104,7 +111,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         return {name: value for name, value in state.items() if name != "_model"}
 
     def _fit(self, splits: Splits, labels: npt.NDArray[Any], name: str, progress: Progress = SILENT) -> Self:
-        self._fitted = self._fitted_on(splits, name, progress)
+        self._fitted = self._fitted_on(splits, self._settings(), name, progress)
         self.__dict__.pop("_model", None)
         self.classes_, self.metrics_ = labels, self._fitted.metrics
         return self

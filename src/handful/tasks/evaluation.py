@@ -21,7 +21,7 @@ from handful.data.text_inputs import shortened
 from handful.data.texts import read_texts_to_test
 from handful.evaluate.arrays import Floats, Ints
 from handful.evaluate.intervals import wilson
-from handful.evaluate.metric import metric_named
+from handful.evaluate.metric_names import metric_named
 from handful.tasks.estimate import majority, probability_sections, tested_sections
 
 

@@ -22,7 +22,8 @@ from handful.core.parallel import ENGINES
 from handful.data.audit import Audit
 from handful.evaluate.arrays import Floats
 from handful.evaluate.costs import Costs
-from handful.evaluate.metric import Metric, check_metric, metric_named
+from handful.evaluate.metric import Metric
+from handful.evaluate.metric_names import check_metric, metric_named
 from handful.evaluate.unfamiliar import leave_out_distances
 from handful.recipe.budget import Budget
 from handful.recipe.candidates import Candidate

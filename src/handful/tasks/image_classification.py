@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from handful.core.progress import Progress
 from handful.data.readers import Splits, read
-from handful.evaluate.metric import metric_text
 from handful.tasks.classifier import Classifier
 from handful.tasks.fit_images import fit_images
 from handful.tasks.fitting import Fit, Settings
@@ -56,16 +55,7 @@ class ImageClassifier(Classifier):
     def _read(self, path: str | Path, test: str | Path | None) -> Splits:
         return read(path, test=test)
 
-    def _fitted_on(self, splits: Splits, name: str, progress: Progress) -> Fit:
-        settings = Settings(
-            backbone=self.backbone,
-            recipe=self.recipe,
-            augment=self.augment,
-            budget=self.budget,
-            metric=metric_text(self.metric),
-            seed=self.random_state,
-            jobs=self.n_jobs,
-        )
+    def _fitted_on(self, splits: Splits, settings: Settings, name: str, progress: Progress) -> Fit:
         return fit_images(splits, settings, name, progress)
 
 

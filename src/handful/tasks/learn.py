@@ -27,7 +27,8 @@ from handful.recipe.ensemble import Ensemble
 from handful.recipe.evidence import evidence
 from handful.recipe.folds import Folds, folds_of
 from handful.recipe.recipe import Recipe
-from handful.recipe.selection import Race, Selection, Trial, expected_best, select
+from handful.recipe.selection import Race, expected_best, select
+from handful.recipe.trial import Selection, Trial
 from handful.tasks.estimate import (
     CROSS_VALIDATED,
     OutOfFold,
@@ -158,7 +159,7 @@ def _floor_section(
     """What the plainest recipe scores, tried now if it was not before."""
     trial = next((each for each in selection.trials if each.recipe == floor), None)
     if trial is None:
-        (trial,) = Race(problem, folds, metric, Budget()).try_probes([Candidate(floor, 0.0)])
+        (trial,) = Race(problem, folds, metric, Budget()).try_exact([Candidate(floor, 0.0)])
     mean, rng = trial.contributions(metric, problem.targets).mean(axis=0), stream(problem.seed, "floor")
     interval = metric.interval_of(mean, problem.targets, problem.units, rng, CROSS_VALIDATED)
     assert interval  # noqa: S101 - every class has examples

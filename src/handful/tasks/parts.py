@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Generic, Self, TypeVar
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from handful.core.errors import DataError
 from handful.data.audit import Audit, Finding
 from handful.data.dataset import Dataset
+from handful.data.readers import Splits
 
 
 @dataclass(frozen=True)
@@ -75,3 +76,20 @@ def check_every_class(part: Labelled, kind: str) -> None:
     for name, count in zip(part.data.classes, part.counts, strict=True):
         if not count:
             raise DataError(f"no {kind} of this class can be read", name, "repair its files or remove the class")
+
+
+def account_of(task: str, data: Ready[P], splits: Splits) -> dict[str, Any]:
+    """What `handful check` says of a data set: every class counts, every finding has its examples."""
+    classes = data.train.data.classes
+    return {
+        "task": task,
+        "n": len(data.train.data),
+        "classes": list(classes),
+        "counts": dict(zip(classes, data.train.counts, strict=True)),
+        "n_test": len(data.test.data) if data.test else 0,
+        "n_unlabelled": len(splits.unlabelled) if splits.unlabelled is not None else 0,
+        "n_unreadable": data.n_unreadable,
+        "leaked": data.n_leaked,
+        "findings": [asdict(finding) for finding in data.audit.findings],
+        "notes": list(data.notes),
+    }

@@ -9,7 +9,6 @@ import numpy.typing as npt
 from handful.core.progress import Progress
 from handful.data.readers import Splits
 from handful.data.texts import read_texts
-from handful.evaluate.metric import metric_text
 from handful.tasks.classifier import Classifier
 from handful.tasks.fit_texts import fit_texts
 from handful.tasks.fitting import Fit, Settings
@@ -53,13 +52,5 @@ class TextClassifier(Classifier):
     def _read(self, path: str | Path, test: str | Path | None) -> Splits:
         return read_texts(path, test=test)
 
-    def _fitted_on(self, splits: Splits, name: str, progress: Progress) -> Fit:
-        settings = Settings(
-            backbone=self.backbone,
-            recipe=self.recipe,
-            budget=self.budget,
-            metric=metric_text(self.metric),
-            seed=self.random_state,
-            jobs=self.n_jobs,
-        )
+    def _fitted_on(self, splits: Splits, settings: Settings, name: str, progress: Progress) -> Fit:
         return fit_texts(splits, settings, name, progress)
