@@ -15,17 +15,13 @@ from pathlib import Path
 from typing import ClassVar
 
 from handful.augment.policy import Policy
-from handful.core.errors import UsageError
-from handful.evaluate.arrays import Floats, Ints
-from handful.nn.backbone import Backbone
 from handful.nn.minilm import N_LAYERS
-from handful.transfer.probe import FittedProbe, Probe
-from handful.transfer.technique import Problem, left_out_in_folds
-from handful.transfer.trained import Trained
+from handful.transfer.probe import Probe
+from handful.transfer.trained_on_texts import TrainedOnTexts, Work
 
 
 @dataclass(frozen=True)
-class Contrastive(Trained):
+class Contrastive(TrainedOnTexts):
     """What is trained, and how.
 
     Args:
@@ -55,42 +51,16 @@ class Contrastive(Trained):
     weight_decay: float = 0.01
 
     def __post_init__(self) -> None:
-        if not 1 <= self.n_layers <= N_LAYERS:
-            raise UsageError(f"n_layers={self.n_layers} is not 1 to {N_LAYERS}", "Contrastive")
+        self.check_layers()
 
-    @property
-    def n_frozen(self) -> int:
-        """Layers below those that are trained."""
-        return N_LAYERS - self.n_layers
+    def _work(self) -> Work:
+        from handful.transfer.contrastive_torch import left_out_scores, tuned_probe
 
-    def out_of_fold(
-        self,
-        problem: Problem,
-        backbone: Backbone,
-        policy: Policy,  # noqa: ARG002 - texts have no views
-        folds: Ints,
-    ) -> tuple[Contrastive, Floats]:
-        """One training for each fold of the first repeat, several side by side; shape (1, n, n_classes)."""
-        from handful.transfer.contrastive_torch import left_out_scores
-        from handful.transfer.text_activations_torch import text_material
-
-        material = text_material(problem, backbone, self.n_frozen)
-        scores = left_out_in_folds(
-            problem, folds, left_out_scores, (self, backbone, material), f"contrastive fine-tuning ({backbone.name})"
-        )
-        return self, scores
-
-    def fit(self, problem: Problem, backbone: Backbone, policy: Policy) -> FittedProbe:
-        """One training on all examples: a probe again, on an encoder of its own."""
-        from handful.transfer.contrastive_torch import tuned_probe
-        from handful.transfer.text_activations_torch import text_material
-
-        return tuned_probe(self, backbone, text_material(problem, backbone, self.n_frozen), problem, policy)
+        return left_out_scores, tuned_probe
 
     def describe(self, backbone: str, policy: Policy) -> str:  # noqa: ARG002
         """One sentence in words."""
-        which = "all" if self.n_layers == N_LAYERS else f"the last {self.n_layers}"
-        return f"contrastive fine-tuning of {which} layers of {Path(backbone).name}, then the exact probe"
+        return f"contrastive fine-tuning of {self.which_layers} layers of {Path(backbone).name}, then the exact probe"
 
     def brief(self, backbone: str, policy: Policy) -> str:  # noqa: ARG002
         """A few words, for tables and charts."""

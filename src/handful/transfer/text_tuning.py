@@ -13,16 +13,13 @@ from typing import ClassVar
 
 from handful.augment.policy import Policy
 from handful.core.errors import UsageError
-from handful.evaluate.arrays import Floats, Ints
-from handful.nn.backbone import Backbone
 from handful.nn.minilm import N_LAYERS
-from handful.transfer.probe import FittedProbe, Probe
-from handful.transfer.technique import Problem, left_out_in_folds
-from handful.transfer.trained import Trained
+from handful.transfer.probe import Probe
+from handful.transfer.trained_on_texts import TrainedOnTexts, Work
 
 
 @dataclass(frozen=True)
-class TextTuning(Trained):
+class TextTuning(TrainedOnTexts):
     """What is trained, and how.
 
     Args:
@@ -57,44 +54,20 @@ class TextTuning(Trained):
     label_smoothing: float = 0.1
 
     def __post_init__(self) -> None:
-        if not 1 <= self.n_layers <= N_LAYERS:
-            raise UsageError(f"n_layers={self.n_layers} is not 1 to {N_LAYERS}", "TextTuning")
+        self.check_layers()
         if self.rank is not None and self.rank < 1:
             raise UsageError(f"rank={self.rank} is not 1 or more", "TextTuning", "or None, for no adapters")
 
-    @property
-    def n_frozen(self) -> int:
-        """Layers below those that are trained."""
-        return N_LAYERS - self.n_layers
+    def _work(self) -> Work:
+        from handful.transfer.text_tuning_torch import left_out_scores, tuned_probe
 
-    def out_of_fold(
-        self,
-        problem: Problem,
-        backbone: Backbone,
-        policy: Policy,  # noqa: ARG002 - texts have no views
-        folds: Ints,
-    ) -> tuple[TextTuning, Floats]:
-        """One training for each fold of the first repeat, several side by side; shape (1, n, n_classes)."""
-        from handful.transfer.text_activations_torch import text_material
-        from handful.transfer.text_tuning_torch import left_out_scores
-
-        material = text_material(problem, backbone, self.n_frozen)
-        given, label = (self, backbone, material), f"fine-tuning ({backbone.name})"
-        return self, left_out_in_folds(problem, folds, left_out_scores, given, label)
-
-    def fit(self, problem: Problem, backbone: Backbone, policy: Policy) -> FittedProbe:
-        """One training on all examples: a probe again, on an encoder of its own."""
-        from handful.transfer.text_activations_torch import text_material
-        from handful.transfer.text_tuning_torch import tuned_probe
-
-        return tuned_probe(self, backbone, text_material(problem, backbone, self.n_frozen), problem, policy)
+        return left_out_scores, tuned_probe
 
     def describe(self, backbone: str, policy: Policy) -> str:  # noqa: ARG002
         """One sentence in words."""
-        which = "all" if self.n_layers == N_LAYERS else f"the last {self.n_layers}"
         what = "fine-tuning" if self.rank is None else f"LoRA adapters of rank {self.rank} in"
         of = " of" if self.rank is None else ""
-        return f"{what}{of} {which} layers of {Path(backbone).name} from the exact probe"
+        return f"{what}{of} {self.which_layers} layers of {Path(backbone).name} from the exact probe"
 
     def brief(self, backbone: str, policy: Policy) -> str:  # noqa: ARG002
         """A few words, for tables and charts."""
