@@ -17,7 +17,7 @@ from handful.bundle.inputs import text_digest
 from handful.bundle.manifest import Manifest
 from handful.bundle.save import write_model
 from handful.data.readers import read
-from handful.nn.backbone import Backbone, InputSpec, Layer
+from handful.nn.backbone import ImageBackbone, InputSpec, Layer
 from handful.nn.graph import GraphWriter, floats, pixels_input
 from handful.nn.minilm import tokens_input
 from handful.nn.text_graph import over_windows
@@ -49,7 +49,7 @@ def one_thread_each():
 COLOURS = {"blue": (75, 75, 130), "green": (75, 130, 75), "red": (130, 75, 75)}
 
 
-class TinyBackbone(Backbone):
+class TinyBackbone(ImageBackbone):
     """Mean colours of the whole picture and of a 4 x 4 grid, by ONNX Runtime as any other backbone."""
 
     name, licence, fingerprint = "tiny", "none", "tiny-v1"

@@ -16,7 +16,8 @@ from handful.transfer.probe import Probe, prepare
 from handful.transfer.technique import Problem
 
 DOCS = Path(__file__).parents[1] / "docs"
-PAGES = {"augmentation.md": 6, "techniques.md": 1}  # and how many blocks of Python they have at least
+# How many blocks of Python the pages have at least.
+PAGES = {"augmentation.md": 6, "backbones.md": 3, "techniques.md": 1}
 
 
 @pytest.mark.parametrize(("name", "n_least"), PAGES.items())

@@ -98,7 +98,11 @@ def test_what_may_be_written_and_how_it_is_written_back(text, written):
         ("rotat=5", "no operation is called 'rotat'; policy; did you mean rotate?"),
         ("rotate=5,Brightnes=.2", "no operation is called 'Brightnes'; policy; did you mean brightness?"),
         ("standart", "no operation is called 'standart'; policy; did you mean standard?"),
-        ("xyzzy", "no operation is called 'xyzzy'; policy; known are flip_h, flip_v, rotate"),
+        (
+            "heavy",
+            "no policy is called 'heavy'; policy; use none, flips, light, standard, strong, document, scan, trivial",
+        ),
+        ("xyzzy=3", "no operation is called 'xyzzy'; policy; known are flip_h, flip_v, rotate"),
         ("drehung=5", "no operation is called 'drehung'; policy"),
         ("回転=5", "no operation is called '回転'; policy; known are"),
         ("=3", "no operation is called ''; policy; known are"),
@@ -141,7 +145,7 @@ def test_what_may_not_be_written_is_told_in_one_line(text, message):
 
 def test_a_very_long_text_is_a_long_policy():
     assert len(Policy.parse("rotate=5," * 5000).operations) == 5000
-    with pytest.raises(UsageError, match="no operation is called 'rrrrr"):
+    with pytest.raises(UsageError, match="no policy is called 'rrrrr"):
         Policy.parse("r" * 20_000)
 
 

@@ -84,7 +84,7 @@ def test_few_scores_promise_little(model_folder, tests):
 
 @pytest.mark.parametrize("coverage", [0, 1, -0.1, 1.5, float("nan")])
 def test_a_coverage_lies_between_0_and_1(coverage, model, tests):
-    with pytest.raises(UsageError, match=r"a coverage lies between 0 and 1, got .*; --coverage; write 0.9, say"):
+    with pytest.raises(UsageError, match=r"a coverage lies between 0 and 1, got .*; coverage; write 0.9, say"):
         model.predict(tests[:1], coverage)
 
 

@@ -215,11 +215,11 @@ BAD_DATA = {
     ),
     "a missing file": (
         lambda few: table_of(few, "image,label", f"{ROWS[0]},a", "gone.png,b"),
-        ["1 of 2 image files are missing, the first in row 2", "gone.png; ", "paths are relative to"],
+        ["1 of 2 image files are missing, the first in row 3", "gone.png; ", "paths are relative to"],
     ),
     "empty labels": (
         lambda few: table_of(few, "image,label", f"{ROWS[0]},a", f"{ROWS[4]},"),
-        ["1 rows have no label: rows 2; ", "fill or"],
+        ["1 rows have no label: rows 3; ", "fill or"],
     ),
     "a numeric target": (
         lambda few: table_of(few, "image,label", *(f"{row},{at / 7}" for at, row in enumerate(ROWS))),

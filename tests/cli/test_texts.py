@@ -179,7 +179,7 @@ def test_evaluating_says_what_the_reader_left_out_and_refuses_other_classes(
     (tmp_path / "a.csv").write_text("text,label\n,praise\ngreat song indeed,praise\nbad,rant\n")
     _, out, err = handful("evaluate", text_model_saved, tmp_path / "a.csv", "--json")
     assert json.loads(out)["n"] == 2
-    assert err == f"note: left out: 1 empty text of {tmp_path / 'a.csv'}: rows 1\n"
+    assert err == f"note: left out: 1 empty text of {tmp_path / 'a.csv'}: rows 2\n"
     (tmp_path / "b.csv").write_text("text,label\ngood,poem\nbad,rant\n")
     said = refused("evaluate", text_model_saved, tmp_path / "b.csv")
     assert "a class that is not in the training data: poem" in said
@@ -197,3 +197,13 @@ def test_two_models_for_texts_are_compared(handful, text_model_saved, text_model
     assert (code, result["n"], result["leaked"], result["verdict"]) == (0, 4, [1, 1], "cannot tell")
     assert err == "warning: left out texts the models were made from: 1 and 1\n"
     shutil.rmtree(text_model_folder)
+
+
+def test_reasons_are_wrapped_and_their_file_stays_on_one_line(handful, text_model_saved, tmp_path, monkeypatch):
+    monkeypatch.setattr("handful.cli.output.WIDTH", 30)
+    code, out, _ = handful("predict", text_model_saved, "--text", "good bad", "--why", tmp_path / "a folder")
+    _, *reasons, file = out.splitlines()
+    assert code == 0
+    assert reasons
+    assert all(line.startswith("    ") and len(line) <= 30 for line in reasons)
+    assert file.startswith(f"    {tmp_path / 'a folder'}")

@@ -67,7 +67,7 @@ def test_what_goes_wrong_in_one_piece_is_said_as_it_is(jobs):
 
 
 def test_an_unknown_engine_is_refused():
-    with pytest.raises(UsageError, match="there is no engine 'steam'; --engine; use local or ray"):
+    with pytest.raises(UsageError, match="there is no engine 'steam'; engine; use local or ray"):
         side_by_side(stream, PIECES, engine="steam")
 
 

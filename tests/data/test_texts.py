@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from handful.core.errors import DataError
+from handful.data.text_inputs import read_text_inputs
 from handful.data.text_repeats import contradictory_rows, leaked_rows, text_units
 from handful.data.texts import read_texts, read_texts_to_test
 
@@ -136,7 +137,8 @@ def test_empty_texts_are_left_out_counted_and_need_no_label(tmp_path):
     table = write(tmp_path, {"t.csv": "label,text\na,yes\n,\nb,no\nb,  \n"}) / "t.csv"
     splits = read_texts(table)
     assert list(splits.train.inputs) == ["yes", "no"]
-    assert splits.notes == (f"left out: 2 empty texts of {table}: rows 2, 4",)
+    assert splits.notes == (f"left out: 2 empty texts of {table}: rows 3, 5",)
+    assert splits.train.places == ["t.csv, row 2", "t.csv, row 4"]
     write(tmp_path, {"f/a/1.txt": "yes", "f/b/2.txt": "no", "f/b/3.txt": "\n", "f/b/4.txt": b"\xef\xbb\xbf"})
     splits = read_texts(tmp_path / "f")
     assert len(splits.train) == 2
@@ -158,8 +160,8 @@ def test_a_text_of_a_megabyte_is_read_whole(tmp_path):
             "there is no column 'text'; found the columns words, label; .*name one of them text or sen",
         ),
         ("text,kind\nx,a\n", "there is no column 'label'; found the columns text, kind"),
-        ("text,label\nx,a\ny,\nz, \n", "2 rows have no label: rows 2, 3; "),
-        ("text,label,group\nx,a,1\ny,b,\n", "1 rows have no group: rows 2; "),
+        ("text,label\nx,a\ny,\nz, \n", "2 rows have no label: rows 3, 4; "),
+        ("text,label,group\nx,a,1\ny,b,\n", "1 rows have no group: rows 3; "),
         ("text,label\nx,a\ny,a\n", r"only one class: a; .*t\.csv; add examples of a second class"),
         ("text,label\n,a\n ,b\n", "every text is empty; .*; add texts"),
         ("text,label\n", "the table has no rows; .*; add one row per text"),
@@ -241,3 +243,14 @@ def test_the_same_text_but_for_case_and_spaces():
     assert contradictory_rows(units, np.array([0, 1, 1, 1, 0])).tolist() == [0, 2]
     assert leaked_rows(texts, ["yes", "It's fine", "no\n"]).tolist() == [1, 2]
     assert len(text_units([])) == len(leaked_rows([], texts)) == len(contradictory_rows(*np.zeros((2, 0), int))) == 0
+
+
+def test_a_place_names_the_row_as_a_spreadsheet_counts_it_or_the_file(tmp_path):
+    objects = '{"text": "yes", "label": "a"}\n{"text": "no", "label": "b"}\n'
+    folder = write(tmp_path, {"t/train.jsonl": objects, "t/dev.csv": "text,label\nyes,a\nno,b\n"}) / "t"
+    data = read_texts(folder).train
+    assert data.places == ["train.jsonl, row 1", "train.jsonl, row 2", "dev.csv, row 2", "dev.csv, row 3"]
+    assert (data.take([3]).place(0), data.take([3]).inputs) == ("dev.csv, row 3: ", ["no"])
+    assert read_text_inputs([str(folder / "dev.csv")])[1][0] == f"{folder / 'dev.csv'}, row 2"
+    files = read_texts(write(tmp_path, {"f/a/1.txt": "yes", "f/b/2.txt": "no"}) / "f").train
+    assert [files.place(row) for row in range(2)] == ["a/1.txt: ", "b/2.txt: "]

@@ -306,7 +306,7 @@ def test_metrics_survive_the_way_to_another_process(scored):
 
 def test_metrics_are_found_by_name(tmp_path):
     assert metric_named("macro-f1", NAMES) is MACRO_F1
-    with pytest.raises(UsageError, match=r"'f2'; --metric; use accuracy, .*log_loss or cost:FILE.csv"):
+    with pytest.raises(UsageError, match=r"'f2'; metric; use accuracy, .*log_loss or cost:FILE.csv"):
         metric_named("f2", NAMES)
     file = tmp_path / "costs.csv"
     file.write_text("truth,a,b,c\na,0,1,2\nb,5,0,1\nc,9,3,1\n")
@@ -367,7 +367,7 @@ def test_text_that_is_no_matrix_is_refused():
 
 
 def test_names_are_checked_before_the_classes_are_known():
-    with pytest.raises(UsageError, match=r"no metric is called 'f2'; --metric"):
+    with pytest.raises(UsageError, match=r"no metric is called 'f2'; metric"):
         check_metric("f2")
     for name in ("Macro-F1", "cost:anything.csv", *METRICS):
         check_metric(name)

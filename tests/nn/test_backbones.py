@@ -28,7 +28,7 @@ def test_a_size_is_part_of_the_name_and_another_network_to_every_cache(size):
 @pytest.mark.parametrize("name", ["efficientnet-lite0@100", "efficientnet-lite0@0", "efficientnet-lite0@2240"])
 def test_another_size_is_refused(name):
     with pytest.raises(
-        UsageError, match=r"efficientnet-lite0 takes no pictures of \d+ pixels; --backbone; use one of 128"
+        UsageError, match=r"efficientnet-lite0 takes no pictures of \d+ pixels; backbone; use one of 128"
     ):
         backbone_named(name)
 
@@ -86,7 +86,7 @@ def test_images_and_texts_are_two_kinds_of_one_thing():
         (
             text_backbone_named,
             "bert",
-            "no backbone 'bert' for texts; --backbone; write all-minilm-l6-v2, or the folder",
+            "no backbone 'bert' for texts; backbone; write all-minilm-l6-v2, or the folder",
         ),
     ],
 )

@@ -38,7 +38,7 @@ def test_smaller_ones_come_largest_first_and_the_smallest_has_none():
 
 @pytest.mark.parametrize("size", [0, 100, 225])
 def test_another_size_is_refused(size):
-    with pytest.raises(UsageError, match=rf"takes no pictures of {size} pixels; --backbone; use one of 128, 160, 192"):
+    with pytest.raises(UsageError, match=rf"takes no pictures of {size} pixels; backbone; use one of 128, 160, 192"):
         EfficientNetLite0Backbone(size)
 
 

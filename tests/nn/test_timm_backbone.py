@@ -74,7 +74,7 @@ def test_weights_that_do_not_fit_are_refused_in_one_line(timm, tmp_path):
 
 def test_an_unknown_name_is_refused(timm):
     with pytest.raises(
-        UsageError, match=r"timm 1\.0 knows no model 'nonsense' with weights on the hub; --backbone; timm"
+        UsageError, match=r"timm 1\.0 knows no model 'nonsense' with weights on the hub; backbone; timm"
     ):
         backbone_named("timm:nonsense")
 

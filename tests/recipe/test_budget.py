@@ -36,5 +36,5 @@ def test_a_number_of_fits_knows_no_clock(text, fits, clock):
 
 @pytest.mark.parametrize("text", ["", "5", "m", "0s", "0fits", "-5m", "5 minutes", "nan s", "1e3s", "5m!"])
 def test_anything_else_is_refused_with_what_to_write(text):
-    with pytest.raises(UsageError, match=r"cannot read the budget .*; --budget; write 90s, 5m, 1h or 40fits"):
+    with pytest.raises(UsageError, match=r"cannot read the budget .*; budget; write 90s, 5m, 1h or 40fits"):
         Budget.parse(text)

@@ -10,22 +10,28 @@ from handful.nn.embedded import EfficientNetLite0Backbone
 from handful.recipe.candidates import (
     IMBALANCED,
     MOST_ROWS,
+    PRIOR_DISTILLED,
     PRIOR_POLICIES,
     PRIOR_SIZES,
+    Candidate,
     Partner,
     affordable,
     candidates,
+    distilled,
     ensembles,
     n_views_worth,
     on_smaller_pictures,
     partners,
     policies_tried,
+    usually_best,
     views_tried,
 )
 from handful.recipe.ensemble import Ensemble
 from handful.recipe.recipe import Recipe
+from handful.transfer.distillation import Distillation
 from handful.transfer.fine_tuning import FineTuning
 from handful.transfer.probe import Probe
+from handful.transfer.tfidf import Tfidf
 
 ALL = {Policy.parse(name): prior for name, prior in PRIOR_POLICIES.items()}
 UNMIRRORED = {safe_policy(policy, ("left",))[0]: prior for policy, prior in reversed(ALL.items())}
@@ -208,3 +214,35 @@ def test_all_sizes_vote_and_every_training_votes_with_the_best_and_with_all_size
         (Ensemble((BEST, tuned)), 0.2),
         (Ensemble((BEST, small, tuned)), 0.3),
     ]
+
+
+TUNED = Recipe("net@160", FineTuning(BEST.adapt), Policy.parse("light"))
+
+
+def test_an_ensemble_of_pictures_is_taught_to_the_network_that_is_fine_tuned():
+    ensemble = Ensemble((BEST, TUNED))
+    (student,) = distilled(ensemble, 0.05, [Recipe("net", Tfidf()), TUNED])
+    assert student.recipe == replace(TUNED, adapt=Distillation(ensemble, TUNED.adapt))
+    assert student.prior == pytest.approx(0.05 + PRIOR_DISTILLED)
+
+
+@pytest.mark.parametrize(
+    ("teacher", "offered"),
+    [
+        (BEST, [TUNED]),
+        (Ensemble((BEST, TUNED)), []),
+        (Ensemble((BEST, TUNED)), [Recipe("net", Tfidf())]),
+        (Ensemble((BEST, TUNED)), [replace(TUNED, adapt=FineTuning(BEST.adapt, n_blocks="all"))]),
+    ],
+    ids=["one network already", "no partner", "texts", "nothing frozen"],
+)
+def test_nobody_is_taught_where_that_makes_no_sense(teacher, offered):
+    assert distilled(teacher, 0.0, offered) == []
+
+
+def test_the_usually_best_are_kept_in_their_order_and_the_cheaper_of_equals():
+    few = [
+        Candidate(replace(BEST, backbone=name), prior) for name, prior in zip("abcd", (0.1, 0.3, 0.2, 0.1), strict=True)
+    ]
+    assert [each.recipe.backbone for each in usually_best(few, 3)] == ["a", "b", "c"]
+    assert usually_best(few, 9) == few

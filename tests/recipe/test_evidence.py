@@ -13,6 +13,7 @@ from handful.recipe.evidence import evidence
 from handful.recipe.folds import Folds
 from handful.recipe.recipe import Recipe
 from handful.recipe.trial import Selection, Trial
+from handful.transfer.distillation import Distillation
 from handful.transfer.fine_tuning import FineTuning
 from handful.transfer.probe import Probe
 
@@ -204,6 +205,30 @@ def test_several_picture_sizes_are_compared_with_one():
     (row,) = evidence(selection(both, large, small), FOLDS, TARGETS, ACCURACY)
     assert (row.technique, row.on) == ("several picture sizes", True)
     assert row.gain == pytest.approx(100 * by_loop(both, large).mean())
+
+
+@pytest.mark.parametrize("in_use", [True, False])
+def test_a_student_is_compared_with_its_teacher_which_stands_for_it_elsewhere(in_use):
+    probe = on_few(trial(PLAIN, 0.7), 0.6, seed=5)
+    tuned, teacher = trained(0.8, 2), trained(0.95, 1, probe.recipe)
+    student = replace(trained(0.9, 3), recipe=Recipe("net", Distillation(teacher.recipe, TUNED)))
+    chosen, *others = (student, teacher) if in_use else (teacher, student)
+    rows = evidence(selection(chosen, *others, probe, tuned, base=2), FOLDS, TARGETS, ACCURACY)
+    found = {row.technique: (row.on, row.gain) for row in rows}
+    assert found == {
+        "fine-tuning": (True, pytest.approx(100 * by_few_loop(teacher, probe).mean())),
+        "distillation": (in_use, pytest.approx(100 * by_few_loop(student, teacher).mean())),
+    }
+
+
+def test_a_student_has_its_row_where_what_won_could_not_be_fitted():
+    """The best probe took its place."""
+    probe = on_few(trial(PLAIN, 0.7), 0.6, seed=5)
+    teacher = trained(0.95, 1, probe.recipe)
+    student = replace(trained(0.9, 3), recipe=Recipe("net", Distillation(teacher.recipe, TUNED)))
+    rows = evidence(selection(probe, teacher, student), FOLDS, TARGETS, ACCURACY)
+    assert {row.technique: row.on for row in rows} == {"fine-tuning": False, "distillation": False}
+    assert rows[-1].gain == pytest.approx(100 * by_few_loop(student, teacher).mean())
 
 
 # Other metrics

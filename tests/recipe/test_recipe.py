@@ -1,7 +1,13 @@
 from dataclasses import replace
 
+import numpy as np
+import pytest
+
+from handful.core.errors import UsageError
+from handful.nn.features import frozen_features
 from handful.recipe.recipe import Recipe
 from handful.transfer.probe import Probe
+from handful.transfer.technique import Examples, Problem
 
 
 def test_the_description_names_every_setting_that_differs_from_the_plainest():
@@ -18,3 +24,9 @@ def test_the_description_names_every_setting_that_differs_from_the_plainest():
     for word, probe in words.items():
         assert word in Recipe("net", probe).describe()
         assert word not in plain.describe()
+
+
+def test_a_backbone_that_the_problem_lacks_is_named():
+    problem = Problem(Examples([], frozen_features), np.zeros(0, np.int64), 2, np.zeros(0, np.int64), {})
+    with pytest.raises(UsageError, match="the problem has no backbone 'mine'"):
+        Recipe("mine", Probe(("grid",))).fit(problem)

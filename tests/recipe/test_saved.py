@@ -7,6 +7,7 @@ from handful.core.errors import ModelError
 from handful.recipe.ensemble import Ensemble
 from handful.recipe.recipe import Recipe
 from handful.recipe.saved import TECHNIQUES, recipe_of
+from handful.transfer.distillation import Distillation
 from handful.transfer.fine_tuning import FineTuning
 from handful.transfer.probe import Probe
 
@@ -20,8 +21,13 @@ SINGLES = [
     Recipe("net@160", TUNED, Policy.parse("light")),
     Recipe("net", FineTuning(Probe(("a",)), n_blocks="all")),
 ]
-RECIPES = [*SINGLES, Ensemble((SINGLES[1], SINGLES[5]), (0.25, 1.5)), Ensemble(tuple(SINGLES[:3]))]
-NAMES = {each.__name__: each for each in (Recipe, Ensemble, Probe, FineTuning, Policy)}
+ENSEMBLES = [Ensemble((SINGLES[1], SINGLES[5]), (0.25, 1.5)), Ensemble(tuple(SINGLES[:3]))]
+DISTILLED = [
+    Recipe("net@160", Distillation(teacher, TUNED, temperature=2.0, scale=scale), Policy.parse("light"))
+    for teacher, scale in ((ENSEMBLES[0], 0.7), (SINGLES[5], None))
+]
+RECIPES = [*SINGLES, *ENSEMBLES, *DISTILLED]
+NAMES = {each.__name__: each for each in (Recipe, Ensemble, Probe, FineTuning, Distillation, Policy)}
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: type(recipe).__name__)
@@ -33,6 +39,7 @@ def test_a_recipe_saves_as_json_and_comes_back_equal(recipe):
 
 PROBE = SINGLES[0].to_json()["adapt"]
 TUNING = SINGLES[5].to_json()["adapt"]
+TAUGHT = DISTILLED[0].to_json()["adapt"]
 
 
 def single(adapt):
@@ -55,10 +62,15 @@ def single(adapt):
         single({**TUNING, "start": {**TUNING["start"], "dropout": 0.5}}),
         {"members": [single(PROBE), {}], "weights": [1, 1]},
         {"members": [single(PROBE)]},
+        single({**TAUGHT, "teacher": [single(PROBE)]}),
+        single({**TAUGHT, "teacher": None}),
+        single({**TAUGHT, "student": {}}),
+        single({**TAUGHT, "patience": 1}),
     ],
     ids=[
         "null", "empty", "no adapt", "null adapt", "incomplete", "unknown", "no backbone", "no policy", "no start",
-        "null start", "start with unknown", "empty member", "no weights",
+        "null start", "start with unknown", "empty member", "no weights", "list as teacher", "no teacher", "no student",
+        "unknown beside a teacher",
     ],
 )  # fmt: skip
 def test_a_recipe_with_missing_or_unknown_settings_is_refused(broken):
@@ -81,6 +93,31 @@ def test_a_setting_that_makes_no_sense_is_refused():
         recipe_of(single({**TUNING, "n_blocks": 99}))
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"members": [single(PROBE)], "weights": ["heavy"]},
+        {"members": [single(PROBE)], "weights": [None]},
+        single({**PROBE, "technique": ["probe"]}),
+        single({**TUNING, "n_blocks": "many"}),
+        single({**TAUGHT, "student": [TUNING]}),
+        single({**TAUGHT, "temperature": "warm"}),
+    ],
+    ids=["weights", "no weight", "technique", "blocks", "student", "temperature"],
+)
+def test_a_setting_of_the_wrong_kind_is_refused(broken):
+    with pytest.raises(ModelError, match=r"a recipe has a setting of the wrong kind \(.*fit the model again"):
+        recipe_of(broken)
+
+
+def test_teachers_of_teachers_are_refused_however_many_there_are():
+    saved = single(PROBE)
+    for _ in range(1000):
+        saved = single({**TAUGHT, "teacher": {"members": [saved], "weights": [1]}})
+    with pytest.raises(ModelError, match="a recipe has a teacher that was distilled itself; fit the model again"):
+        recipe_of(saved)
+
+
 def test_every_technique_is_known_by_its_own_name():
     assert all(kind.technique == name for name, kind in TECHNIQUES.items())
-    assert {each.adapt.technique for each in SINGLES} <= TECHNIQUES.keys()
+    assert {each.adapt.technique for each in (*SINGLES, *DISTILLED)} <= TECHNIQUES.keys()

@@ -14,6 +14,7 @@ from handful.evaluate.calibration import cross_fitted, fit_temperature
 from handful.evaluate.metric import ACCURACY, METRICS
 from handful.evaluate.metric_names import cost_metric
 from handful.recipe import candidates as offers
+from handful.recipe import selection as selection_of
 from handful.recipe.budget import Budget
 from handful.recipe.candidates import Candidate, Partner, candidates
 from handful.recipe.ensemble import Ensemble
@@ -98,12 +99,28 @@ def test_a_prior_decides_between_equals_and_data_overrule_it(problem, folds, tin
 
 
 @pytest.mark.parametrize("k", [1, 4])
-def test_a_budget_of_k_fits_tries_the_k_cheapest(k, problem, folds, tried):
+def test_a_budget_of_k_fits_tries_the_k_that_usually_do_best_cheap_ones_first(k, problem, folds, tried):
     selection = select(problem, tried, folds, ACCURACY, Budget(fits=k))
-    assert len(selection.trials) == k
     assert selection.n_skipped == len(tried) - k
-    for trial, candidate in zip(selection.trials, tried, strict=False):
-        assert trial.recipe.adapt.layers == candidate.recipe.adapt.layers
+    by_gain = sorted(tried, key=lambda candidate: -candidate.prior)
+    assert [trial.prior for trial in selection.trials] == [each.prior for each in tried if each in by_gain[:k]]
+
+
+@pytest.mark.parametrize(("fits", "n_probes"), [(1, 1), (3, 2), (6, 4), (20, 15)])
+def test_a_third_of_the_fits_but_no_more_than_needed_is_kept_for_what_is_made_from_the_best_probe(
+    fits, n_probes, hard, dealt, tried, offered
+):
+    offered(0.9)
+    assert len(tried) > n_probes
+    selection = select(hard, tried, dealt, ACCURACY, Budget(fits=fits), POLICIES)
+    assert sum(not trial.recipe.is_trained for trial in selection.trials) == n_probes
+    assert bool(Feigned.asked) == (fits > n_probes)
+    assert selection.n_skipped == len(tried) - n_probes + (fits == n_probes)
+
+
+def test_where_fits_reach_all_candidates_none_is_left_out(hard, dealt, tried, offered):
+    offered()
+    assert select(hard, tried[:5], dealt, ACCURACY, Budget(fits=8), POLICIES).n_skipped == 0
 
 
 def test_without_any_time_the_plainest_is_tried_all_the_same(problem, folds, tried):
@@ -394,6 +411,99 @@ def test_a_recipe_learns_from_the_views_of_its_own_policy(problem_with, tiny_bac
     mirrored = two.rows(both, tiny_backbone, flips).rows.reshape(rows.shape[0], 2, -1)
     np.testing.assert_array_equal(mirrored[:, 0], rows[:, 0])
     assert np.abs(mirrored[:, 1] - rows[:, 1]).max() > 0
+
+
+# One network in place of several
+
+
+@dataclass(frozen=True)
+class Student(Feigned):
+    """A training that was taught."""
+
+    technique: ClassVar[str] = "student"
+
+
+@pytest.fixture
+def taught(monkeypatch):
+    """`taught(share)`: an ensemble teaches a student that is right so often; the list has the teachers."""
+
+    def offer(share):
+        teachers = []
+
+        def distilled(teacher, prior, _):
+            teachers.append((teacher, prior))
+            student = Candidate(Recipe("tiny", Student(share)), prior - 0.005)
+            return [student] if isinstance(teacher, Ensemble) else []
+
+        monkeypatch.setattr(selection_of, "distilled", distilled)
+        return teachers
+
+    return offer
+
+
+@pytest.mark.parametrize(("share", "wins"), [(1.0, True), (0.8, False)])
+def test_the_best_ensemble_teaches_one_network_that_wins_where_it_does_better(race, offered, taught, share, wins):
+    offered(0.8, together=0.1)
+    teachers = taught(share)
+    selection = race()
+    *_, teacher, student = selection.trials
+    assert teachers == [(teacher.recipe, teacher.prior)]
+    assert isinstance(teacher.recipe, Ensemble)
+    assert selection.winner is (student if wins else teacher)
+    assert selection.best_probe is selection.trials[selection.base]
+    assert Feigned.asked == 2 * [[0, 1], [2, 3, 4]]
+
+
+def test_where_one_recipe_is_the_best_nobody_is_taught(race, offered, taught):
+    offered(0.9, together=-1.0)
+    teachers = taught(1.0)
+    selection = race()
+    assert [teacher for teacher, _ in teachers] == [selection.winner.recipe]
+    assert isinstance(selection.winner.recipe, Recipe)
+    assert Feigned.asked == [[0, 1], [2, 3, 4]]
+
+
+def test_a_student_of_exact_recipes_is_compared_with_them_on_the_same_few_folds(
+    problem_with, tiny_backbone, race, offered, taught, monkeypatch
+):
+    """Nothing else was trained, so nothing else was predicted on these."""
+    offered()
+    taught(0.9)
+    monkeypatch.setattr(offers, "PRIOR_SIZES", 1.0)
+    on = problem_with(
+        features_of(TARGETS, noise=5), TARGETS, tiny_backbone, OF_WHAT, more=[Smaller("tiny@16", tiny_backbone)]
+    )
+    selection = race(on=on)
+    *_, teacher, student = selection.trials
+    assert student.recipe.is_trained
+    assert [member.backbone for member in teacher.recipe.members] == ["tiny", "tiny@16"]
+    probe = selection.best_probe
+    assert all(trial.on_few is not None for trial in (probe, teacher))
+    again = Race(on, None, ACCURACY, Budget(), list(selection.trials))
+    np.testing.assert_allclose(again._comparable(student), criterion_by_loop(student, probe))
+    _, expected = teacher.recipe.out_of_fold(on, folds_of(TARGETS, np.arange(len(TARGETS)), 0).few)
+    np.testing.assert_array_equal(teacher.on_few, expected)
+
+
+def test_a_student_whose_training_fails_leaves_the_ensemble_in_place(race, offered, taught, monkeypatch):
+    def diverge(*_):
+        raise JobError("the loss became nan at step 3 of 60", "training")
+
+    offered(0.8, together=0.1)
+    taught(1.0)
+    monkeypatch.setattr(Student, "out_of_fold", diverge)
+    selection = race()
+    assert isinstance(selection.winner.recipe, Ensemble)
+    assert selection.given_up == ("feigned: the loss became nan at step 3 of 60; what was tried before stands",)
+
+
+def test_a_student_that_the_budget_does_not_reach_is_counted_as_skipped(race, offered, taught):
+    offered(0.8, together=0.1)
+    taught(1.0)
+    three, four = race(Budget(fits=3)), race(Budget(fits=4))  # two probes, one training
+    assert (three.n_skipped, four.n_skipped) == (1, 0)
+    assert isinstance(three.winner.recipe, Ensemble)
+    assert four.winner.recipe == Recipe("tiny", Student(1.0))
 
 
 # Metrics that read probabilities

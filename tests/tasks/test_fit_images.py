@@ -17,6 +17,7 @@ from handful.nn import embedded
 from handful.nn.embedded import EfficientNetLite0Backbone
 from handful.recipe import candidates as offers
 from handful.recipe.saved import recipe_of
+from handful.recipe.selection import select
 from handful.tasks import fitting
 from handful.tasks import learn as learning
 from handful.tasks.fit_images import fit_images
@@ -81,6 +82,39 @@ def test_one_label_a_class_makes_a_model_without_a_score_and_says_why(tiny, writ
     found = load(tmp_path / "model").predict(sorted((photos / "test").glob("*/*.png")))
     assert found.sets is None
     assert np.mean(found.indices == np.repeat([0, 1, 2], 4)) > 1 / 3
+
+
+@pytest.mark.parametrize(
+    "metric", ["accuracy", "macro_f1", "cost:[[0, 1, 1, 1], [2, 0, 1, 1], [1, 1, 0, 1], [1, 1, 1, 0]]"]
+)
+def test_a_class_of_one_is_learned_and_the_recipe_is_chosen_on_the_others(
+    metric, tiny, write_photos, monkeypatch, tmp_path
+):
+    raced = []
+
+    def spy(problem, *more):
+        raced.append((problem.n_classes, np.bincount(problem.targets).tolist()))
+        return select(problem, *more)
+
+    monkeypatch.setattr(learning, "select", spy)
+    write_photos(tmp_path / "data", n=6)
+    write_photos(tmp_path / "data", n=1, classes=("cyan",))
+    fit = fit_images(read(tmp_path / "data"), Settings(budget="9fits", metric=metric))
+    assert raced == [(3, [6, 6, 6])]
+    assert fit.metrics["score"] is None
+    assert fit.metrics["score_missing"].endswith("; the recipe was chosen on the 3 classes that have two")
+    assert fit.metrics["n_candidates_skipped"] > 0
+    assert fit.model().classes == ("blue", "cyan", "green", "red")
+    files = sorted((tmp_path / "data").glob("*/*.png"))
+    likeliest = files[fit.model().predict(files).probabilities[:, 1].argmax()]
+    assert likeliest == tmp_path / "data" / "cyan" / "0.png"
+
+
+def test_one_class_of_two_leaves_nothing_to_choose_by(tiny, write_photos, tmp_path):
+    write_photos(tmp_path / "data", n=6, classes=("blue",))
+    write_photos(tmp_path / "data", n=1, classes=("red",))
+    fit = fit_images(read(tmp_path / "data"), QUICK)
+    assert fit.metrics["score_missing"].endswith("one to learn from and one to test on")
 
 
 def test_one_group_alone_has_no_score_and_a_model_that_does_not_find_everything_strange(tiny, photos):
@@ -193,7 +227,7 @@ def _shifted(learned):
 
 
 def test_an_unknown_recipe_is_refused(photos):
-    with pytest.raises(UsageError, match="no recipe is called 'magic'; --recipe; use one of auto, probe"):
+    with pytest.raises(UsageError, match="no recipe is called 'magic'; recipe; use one of auto, probe"):
         fit_images(read(photos), Settings(recipe="magic"))
 
 
@@ -246,6 +280,7 @@ WINNERS = {  # what usually gains a hundred points wins
     "with_probe": [("probe", "@64"), ("fine-tuning", "@64")],
     "with_sizes": [("probe", "@64"), ("probe", "@32"), ("fine-tuning", "@64")],
     "alone": [("fine-tuning", "@64")],
+    "distilled": [("distillation", "@64")],
 }
 STEPS = {"n_blocks": 1, "n_views": 2, "least_steps": 2, "most_steps": 2, "batch_size": 8}
 EVERYTHING = Settings(backbone="efficientnet-lite0@64", augment="flips", budget="40fits", jobs=1)
@@ -253,16 +288,19 @@ EVERYTHING = Settings(backbone="efficientnet-lite0@64", augment="flips", budget=
 
 @pytest.fixture
 def small_network(monkeypatch):
-    """`small_network(winner)`: the embedded network at 64 and 32 pixels, and a fine-tuning of two steps."""
+    """`small_network(winner, ...)`: the embedded network at 64 and 32 pixels, and a fine-tuning of two steps."""
     monkeypatch.setattr(embedded, "SIZES", (32, 64, 224))
 
     def two_steps(best, backbones, policies):
         recipes = offers._fine_tuning(best, backbones, policies)
         return [replace(recipe, adapt=replace(recipe.adapt, **STEPS)) for recipe in recipes]
 
-    def prepare(winner):
-        gains = dict.fromkeys(("alone", "with_probe", "with_sizes"), -1.0) | {winner: 1.0}
-        monkeypatch.setattr(offers, "PRIOR_SIZES", gains.pop("sizes", -1.0))
+    def prepare(*winners):
+        gains = dict.fromkeys(("alone", "with_probe", "with_sizes", "sizes", "distilled"), -1.0) | dict.fromkeys(
+            winners, 1.0
+        )
+        monkeypatch.setattr(offers, "PRIOR_DISTILLED", gains.pop("distilled"))
+        monkeypatch.setattr(offers, "PRIOR_SIZES", gains.pop("sizes"))
         monkeypatch.setattr(offers, "PARTNERS", (offers.Partner(two_steps, **gains),))
 
     return prepare
@@ -270,13 +308,14 @@ def small_network(monkeypatch):
 
 @pytest.mark.parametrize("winner", WINNERS)
 def test_whatever_wins_is_accounted_for_saved_and_predicts_as_was_measured(winner, small_network, photos, tmp_path):
-    small_network(winner)
+    small_network(winner, "with_sizes" if winner == "distilled" else winner)  # what wins is taught
     fit = fit_images(read(photos), EVERYTHING)
     members = fit.metrics["recipe"]["members"]
     assert [(each["adapt"]["technique"], each["backbone"][-3:]) for each in members] == WINNERS[winner]
     rows = {row["technique"]: row["on"] for row in fit.metrics["evidence"]}
-    assert rows["several picture sizes"] == (winner in ("sizes", "with_sizes"))
+    assert rows["several picture sizes"] == (winner in ("sizes", "with_sizes", "distilled"))
     assert rows["fine-tuning"] == (winner != "sizes")
+    assert rows.get("distillation") == {"alone": None, "distilled": True}.get(winner, False)
     assert {"several depths", "square root of features"} <= rows.keys()
     assert fit.metrics["folds"]["n_folds"] == (8 if winner == "sizes" else 5)
     assert fit.metrics["score"]["low"] <= fit.metrics["score"]["value"] <= fit.metrics["score"]["high"]

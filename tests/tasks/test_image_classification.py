@@ -1,4 +1,7 @@
+import json
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -9,6 +12,9 @@ from sklearn.model_selection import cross_val_score
 
 import handful
 from handful.core.errors import DataError, ImageError, UsageError
+from handful.nn.backbone import InputSpec
+from handful.nn.module_backbone import ModuleBackbone
+from handful.nn.sentence_encoder import SentenceEncoder
 from handful.tasks.image_classification import ImageClassifier
 
 
@@ -30,6 +36,49 @@ def test_parameters_are_stored_as_given_and_cloned(tiny):
     assert model.get_params() == {**settings, "n_jobs": 2}
     assert clone(model).get_params() == model.get_params()
     assert model.set_params(budget="5m").budget == "5m"
+
+
+def test_a_ready_backbone_takes_the_place_of_a_name(tiny_backbone, pictures, tmp_path):
+    paths, labels = pictures
+    model = clone(ImageClassifier(backbone=tiny_backbone, budget="2fits"))
+    assert type(model.get_params()["backbone"]) is type(tiny_backbone)
+    folder = model.fit(paths, labels).save(tmp_path / "model")
+    assert model.metrics_["settings"]["backbone"] == model.metrics_["recipe"]["backbone"] == "tiny"
+    expected = model.predict_proba(paths)
+    np.testing.assert_array_equal(handful.load(folder).predict(paths).probabilities, expected)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict_proba(paths), expected)  # noqa: S301
+    assert model.evaluate([255 - np.asarray(Image.open(path)) for path in paths], labels)["n"] == 24
+
+
+def test_a_network_of_your_own_is_saved_to_predict_without_torch(pictures, tmp_path):
+    torch = pytest.importorskip("torch")
+    paths, labels = pictures
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, stride=2), torch.nn.ReLU())
+    backbone = ModuleBackbone(network, InputSpec(32, (127.5,), (127.5,)), name="mine", licence="my own")
+    model = clone(ImageClassifier(backbone=backbone, recipe="probe", augment="none", budget="2fits"))
+    assert repr(model.get_params()["backbone"]) == "<ModuleBackbone mine>"
+    folder = model.fit(paths, labels).save(tmp_path / "model")
+    assert "weights of mine: my own" in (folder / "README.md").read_text()
+    code = (
+        "import sys; sys.modules['torch'] = None; import handful; "
+        f"print(handful.load({str(folder)!r}).predict([{str(paths[0])!r}]).probabilities.tolist())"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    np.testing.assert_allclose(json.loads(said), model.predict_proba(paths[:1]), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "called"),
+    [
+        (3, "got an object of type int"),
+        (InputSpec(32, (0.0,), (1.0,)), "got an object of type InputSpec"),
+        (SentenceEncoder(), "got the backbone all-minilm-l6-v2"),
+    ],
+)
+def test_what_is_no_backbone_for_images_is_refused_with_a_way_out(wrong, called, pictures):
+    with pytest.raises(UsageError, match=rf"for images was expected, {called}; backbone; .*ModuleBackbone") as refused:
+        ImageClassifier(backbone=wrong).fit(*pictures)
+    assert "\n" not in str(refused.value)
 
 
 def test_paths_arrays_and_pictures_make_the_same_model(quick, pictures):

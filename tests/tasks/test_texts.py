@@ -5,6 +5,7 @@ from handful.core.errors import DataError
 from handful.data.dataset import Dataset
 from handful.data.readers import Splits, from_arrays
 from handful.nn.text_windows import TextSpec, TextWindows
+from handful.tasks.suspects import suspect_labels
 from handful.tasks.texts import prepare_texts
 
 TEXTS = ["good film", "bad film", "fine", "Good  FILM", "", "awful", "so so", "SO so", "nice", "poor\0"]
@@ -109,3 +110,11 @@ def test_files_are_read(tmp_path):
     data = prepared([tmp_path / f"{name}.txt" for name in "abc"], ["x", "x", "y"])
     assert data.train.texts == ["good", "bad"]
     assert "the file is not UTF-8 text" in by_kind(data)["unreadable"].message
+
+
+def test_a_label_that_looks_wrong_is_named_by_its_row():
+    texts = ["good film", "fine film", "bad film", "awful film"]
+    data = Dataset(texts, np.array([0, 0, 1, 1]), ("praise", "rant"), places=[f"a.csv, row {at}" for at in range(2, 6)])
+    part = prepare_texts(Splits(data, None, None, ())).train
+    (found,) = suspect_labels(np.array([[0.9, 0.1], [0.05, 0.95], [0.2, 0.8], [0.1, 0.9]]), part)
+    assert found.names == ("a.csv, row 3: fine film (labelled praise, looks like rant)",)

@@ -7,11 +7,12 @@ from handful.augment.policy import Policy
 from handful.core.errors import ModelError, UsageError
 from handful.nn.onnx_runtime import open_session
 from handful.nn.sentence_encoder import SentenceEncoder
+from handful.nn.tuned_encoder import TunedSentenceEncoder
 from handful.transfer.contrastive import Contrastive
 from handful.transfer.contrastive_torch import Pairs, pair_loss, tune, with_company
 from handful.transfer.probe import Probe
 from handful.transfer.technique import Examples, Problem
-from handful.transfer.text_activations_torch import has_bfloat16, text_activations, text_material
+from handful.transfer.text_material_torch import has_bfloat16, sentence_network, text_material
 
 TEXTS = [
     "a cold sea",
@@ -98,15 +99,15 @@ def test_what_is_frozen_stays_and_what_is_trained_does_not(encoder, fitted):
 
 
 def test_the_graph_is_the_trained_network(encoder, problem, fitted):
-    material = text_material(problem, encoder, QUICK.n_frozen)
-    network, upper = tune(QUICK, encoder, material, np.arange(len(TEXTS)), problem.seed)
+    material = text_material(problem, encoder)
+    network = tune(QUICK, encoder, material, np.arange(len(TEXTS)), problem.seed)
     ids, mask = next((ids, mask) for _, ids, mask in encoder.windows.batches(encoder.windows.tokens(TEXTS)))
     with torch.inference_mode():
         expected = network(torch.from_numpy(ids), torch.from_numpy(mask)).numpy()
     found = open_session(fitted.backbone.graph_bytes).run(["features"], {"ids": ids, "mask": mask})[0]
     np.testing.assert_allclose(found, expected, atol=1e-4)
-    above = material.features_above(upper, np.array([3, 0]))[:, 0]  # from halves at the boundary
-    np.testing.assert_allclose(above, fitted.backbone.embed([TEXTS[3], TEXTS[0]]), atol=5e-3)
+    tuned = material.tuned_features(network, np.array([3, 0]))[:, 0]
+    np.testing.assert_allclose(tuned, fitted.backbone.embed([TEXTS[3], TEXTS[0]]), atol=5e-3)
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_one_others(problem, encoder, fitted):
@@ -114,8 +115,8 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_others(problem, enco
     assert again.backbone.fingerprint == fitted.backbone.fingerprint
     assert again.backbone.graph_bytes == fitted.backbone.graph_bytes
     few = Contrastive(QUICK.start, n_layers=1, least_steps=3, batch_size=2)
-    material = text_material(problem, encoder, few.n_frozen)
-    one, other = (tune(few, encoder, material, np.arange(7), seed)[0].as_published() for seed in (0, 1))
+    material = text_material(problem, encoder)
+    one, other = (tune(few, encoder, material, np.arange(7), seed).as_published() for seed in (0, 1))
     assert any((one[name] != other[name]).any() for name in one)
 
 
@@ -134,18 +135,33 @@ def test_left_out_scores_are_of_a_training_that_never_saw_the_fold(problem, enco
     np.testing.assert_array_equal(changed[0, folds[0] == 0], scores[0, folds[0] == 0])  # own labels are not used
 
 
+LONG = " ".join(f"word{at}" for at in range(560)) + " cheers"  # many windows of 256 pieces
+
+
+def problem_of(encoder, texts, targets):
+    examples = Examples(texts, lambda backbone, texts, _: backbone.embed(texts)[:, None])
+    return Problem(examples, np.array(targets), 2, np.arange(len(texts)), {encoder.name: encoder}, jobs=1)
+
+
 def test_a_long_text_is_several_windows_of_which_one_is_drawn(encoder):
-    long = " ".join(f"word{at}" for at in range(200))  # more than one window of 256 pieces
-    found = text_activations(encoder, ["short", long, "brief"], 5)
+    found = text_material(problem_of(encoder, ["short", LONG, "brief"], [0, 1, 0]), encoder)
     n = int((found.owners == 1).sum())
-    assert n > 1
+    assert n > 8
     assert found.owners.tolist() == [0, *[1] * n, 2]
-    drawn = {int(found.one_window_each(np.array([1]), np.random.default_rng(seed))[0]) for seed in range(40)}
+    drawn = {int(found.one_window_each(np.array([1]), np.random.default_rng(seed))[0]) for seed in range(200)}
     assert drawn == set(range(1, 1 + n))
     groups, order = found.groups(np.arange(n + 2)[::-1])
     assert sorted(order.tolist()) == list(range(n + 2))
-    lengths = np.concatenate([mask.sum(1).numpy() for _, _, mask in groups])
-    assert lengths.tolist() == [len(found.flow[window]) for window in order]
+    seen = [ids[mask.bool()].tolist() for group in groups for ids, mask in zip(*group, strict=True)]
+    assert seen == [found.windows[window].tolist() for window in order]
+
+
+def test_a_long_text_is_measured_on_all_that_the_shipped_model_reads_of_it(encoder):
+    problem = problem_of(encoder, [*TEXTS, LONG], [*TARGETS, 1])
+    network = tune(QUICK, encoder, text_material(problem, encoder), np.arange(7), problem.seed)
+    measured = text_material(problem, encoder).tuned_features(network, np.array([7]))[:, 0]
+    shipped = TunedSentenceEncoder(network.as_published()).embed([LONG])
+    np.testing.assert_allclose(measured, shipped, atol=5e-3)
 
 
 def test_settings_come_back_from_json():
@@ -158,7 +174,7 @@ def test_what_cannot_be_tuned_is_refused(tiny_backbone):
     with pytest.raises(UsageError, match="n_layers=7 is not 1 to 6"):
         Contrastive(QUICK.start, n_layers=7)
     with pytest.raises(UsageError, match="only the embedded sentence encoder can be tuned here; tiny"):
-        text_activations(tiny_backbone, ["a"], 0)
+        sentence_network(tiny_backbone)
 
 
 def test_half_precision_is_asked_for_only_where_it_is_fast():

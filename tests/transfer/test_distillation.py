@@ -1,4 +1,5 @@
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,8 +14,9 @@ from handful.nn.embedded import EfficientNetLite0Backbone
 from handful.nn.features import frozen_features
 from handful.recipe.ensemble import Ensemble
 from handful.recipe.recipe import Recipe
+from handful.transfer import distillation_torch
 from handful.transfer.activations_torch import cached_activations
-from handful.transfer.distillation import Distillation
+from handful.transfer.distillation import SECONDS_AN_ANSWER, Distillation
 from handful.transfer.distillation_torch import answers_of, lessons_of, taught
 from handful.transfer.fine_tuning import FineTuning
 from handful.transfer.probe import Probe
@@ -34,6 +36,9 @@ class Redness:
 
     sure: float = 1.0
     given: tuple = ([], [])
+
+    def seconds(self, n_examples):
+        return 3.0 * n_examples
 
     def fit(self, problem):
         self.given[0].append(problem.examples.raw)
@@ -67,8 +72,8 @@ def problem(backbone, pixels):
 
 def test_teacher_and_student_are_shown_the_same_views(problem, backbone, pixels):
     teacher, views = Redness(given=([], [])), views_of(LIGHT, 3)
-    lessons = lessons_of(Distillation(teacher, STUDENT), problem, backbone, LIGHT, None)
-    answers_of(teacher, lessons)
+    pictures, lessons = lessons_of(Distillation(teacher, STUDENT), problem, backbone, LIGHT, None)
+    answers_of(teacher, pictures, lessons)
     shown = teacher.given[1][0].reshape(N, 3, SIZE, SIZE, 3)
     for row, at in ((0, 0), (0, 2), (7, 1)):
         np.testing.assert_array_equal(shown[row, at], views[at](pixels[row]))
@@ -79,9 +84,9 @@ def test_teacher_and_student_are_shown_the_same_views(problem, backbone, pixels)
 
 def test_views_are_drawn_at_full_size_and_made_smaller_for_the_student(problem, backbone, pixels):
     large = replace(problem, examples=Examples(pixels.repeat(2, axis=1).repeat(2, axis=2), frozen_features))
-    lessons = lessons_of(Distillation(Redness(), STUDENT), large, backbone, LIGHT, None)
-    assert lessons.views.raw.shape == (3 * N, 64, 64, 3)
-    small = lessons_of(Distillation(Redness(), STUDENT), problem, backbone, LIGHT, None)
+    pictures, lessons = lessons_of(Distillation(Redness(), STUDENT), large, backbone, LIGHT, None)
+    assert pictures.raw.shape == (3 * N, 64, 64, 3)
+    _, small = lessons_of(Distillation(Redness(), STUDENT), problem, backbone, LIGHT, None)
     np.testing.assert_allclose(lessons.activations.flow[:, 0], small.activations.flow[:, 0], atol=2e-2)  # undrawn
 
 
@@ -101,8 +106,8 @@ def test_nobody_learns_from_the_fold_that_is_left_out(problem, backbone, pixels)
     for number, raw in enumerate(teacher.given[0]):
         np.testing.assert_array_equal(raw, pixels[folds[0] != number])
     settings = Distillation(teacher, STUDENT, scale=1.0)
-    lessons = lessons_of(settings, problem, backbone, LIGHT, None)
-    answers = answers_of(teacher, lessons)
+    views, lessons = lessons_of(settings, problem, backbone, LIGHT, None)
+    answers = answers_of(teacher, views, lessons)
     kept = np.flatnonzero(folds[0] != 1)
     blank = np.where((folds[0] == 1)[:, None, None], np.nan, answers)
     tuned = [taught(settings, backbone, lessons, each, kept, 6).state_dict() for each in (answers, blank)]
@@ -124,8 +129,8 @@ def test_a_teacher_s_scores_may_be_of_any_size(problem, backbone):
 def test_unlabelled_examples_are_taught_too(problem, backbone, pixels):
     teacher, more = Redness(given=([], [])), Examples(255 - pixels[:4], frozen_features)
     settings = Distillation(teacher, STUDENT)
-    lessons = lessons_of(settings, problem, backbone, LIGHT, more)
-    answers = answers_of(teacher, lessons)
+    views, lessons = lessons_of(settings, problem, backbone, LIGHT, more)
+    answers = answers_of(teacher, views, lessons)
     assert answers.shape == (N + 4, 3, 2)
     few = taught(settings, backbone, lessons, answers, ROWS, 0).head.linear.weight
     shifted = answers + np.where(np.arange(N + 4) < N, 0, [[5], [-5]]).T[:, None, :].astype(np.float32)
@@ -145,20 +150,77 @@ def test_an_ensemble_of_two_sizes_can_teach(problem, backbone, pixels):
     settings = Distillation(ensemble, replace(STUDENT, least_steps=30, most_steps=30, head_factor=5.0))
     teacher = ensemble.fit(problem)
     expected = teacher.scores(doubled)
-    answers = answers_of(teacher, lessons_of(settings, problem, backbone, LIGHT, None))
+    answers = answers_of(teacher, *lessons_of(settings, problem, backbone, LIGHT, None))
     np.testing.assert_allclose(answers[:, 0], expected, atol=2e-2)
     found = settings.fit(problem, backbone, LIGHT).scores(doubled)
     np.testing.assert_array_equal(found.argmax(axis=1), expected.argmax(axis=1))
     assert np.abs(softmax(found) - softmax(expected)).max() < 0.1  # its own probe is 0.3 surer
 
 
+def test_lessons_are_drawn_once_for_all_folds_and_the_fit(problem, backbone, pixels, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        distillation_torch,
+        "cached_activations",
+        lambda *given, **more: asked.append(1) or cached_activations(*given, **more),
+    )
+    settings = Distillation(Redness(), STUDENT)
+    settings.out_of_fold(problem, backbone, LIGHT, (ROWS % 2)[None])
+    settings.fit(problem, backbone, LIGHT)
+    assert len(asked) == 1
+    settings.fit(problem, backbone, LIGHT, Examples(255 - pixels[:4], frozen_features))
+    assert len(asked) == 2
+
+
+def test_folds_can_be_distilled_in_two_goes(problem, backbone):
+    """What is left out of a first look is learned from, by teachers too; the scale is found by the look."""
+    folds, settings = (ROWS % 3)[None], Distillation(Redness(), STUDENT)
+    settled, looked = settings.out_of_fold(problem, backbone, LIGHT, np.where(folds < 2, folds, -1))
+    _, rest = settled.out_of_fold(problem, backbone, LIGHT, np.where(folds >= 2, folds, -1))
+    _, at_once = settled.out_of_fold(problem, backbone, LIGHT, folds)
+    np.testing.assert_array_equal(np.where(folds[..., None] < 2, looked, rest), at_once)
+    assert np.isfinite(at_once).all()
+
+
+def test_folds_side_by_side_give_the_same_bytes(problem, backbone):
+    settings = Distillation(Recipe(backbone.name, STUDENT, LIGHT), STUDENT)  # the teacher is trained, too
+    one, two = (settings.out_of_fold(replace(problem, jobs=jobs), backbone, LIGHT, (ROWS % 2)[None]) for jobs in (1, 2))
+    assert one[0] == two[0]
+    assert one[1].tobytes() == two[1].tobytes()
+
+
+def test_lessons_on_disk_are_taught_here_as_no_other_process_can_open_them(problem, backbone, monkeypatch):
+    folds, settings = (ROWS % 2)[None], Distillation(Redness(), STUDENT)
+    _, expected = settings.out_of_fold(replace(problem), backbone, LIGHT, folds)
+    monkeypatch.setattr(distillation_torch, "cached_activations", partial(cached_activations, memory_limit=0))
+    on_disk = replace(problem, jobs=2)
+    _, found = settings.out_of_fold(on_disk, backbone, LIGHT, folds)
+    assert lessons_of(settings, on_disk, backbone, LIGHT, None)[1].activations.on_disk
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_its_time_is_that_of_teacher_answers_and_student():
+    found = Distillation(Redness(), STUDENT).seconds(10)
+    assert found == pytest.approx(3.0 * 10 + SECONDS_AN_ANSWER * 10 * 3 + STUDENT.seconds(10))
+    both = Ensemble((Recipe("net", STUDENT), Recipe("net", START), Recipe("net", STUDENT)))
+    assert Distillation(both, STUDENT).seconds(10) == pytest.approx(
+        3 * STUDENT.seconds(10) + SECONDS_AN_ANSWER * 10 * 3
+    )
+
+
+@pytest.mark.parametrize(("n", "n_views"), [(10, 24), (100, 24), (400, 6), (5000, 2)])
+def test_many_examples_are_taught_in_fewer_views_but_never_in_fewer_than_a_prediction_needs(n, n_views):
+    assert Distillation(Redness(), FineTuning(START)).n_views_worth(n) == n_views
+
+
 def test_the_same_seed_gives_the_same_student(problem, backbone):
+    teacher = Ensemble((Recipe(backbone.name, START, LIGHT), Recipe(backbone.name, STUDENT, LIGHT)))
     found = [
-        Distillation(Redness(), STUDENT).fit(replace(problem, seed=seed), backbone, LIGHT).tensors()["head.weight"]
+        Distillation(teacher, STUDENT).fit(replace(problem, seed=seed), backbone, LIGHT).graph(backbone)
         for seed in (3, 3, 4)
     ]
-    np.testing.assert_array_equal(found[0], found[1])
-    assert not np.array_equal(found[0], found[2])
+    assert found[0] == found[1]
+    assert found[0] != found[2]
 
 
 def test_it_saves_and_comes_back_with_its_teacher():

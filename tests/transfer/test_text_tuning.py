@@ -10,7 +10,7 @@ from handful.nn.onnx_runtime import open_session
 from handful.nn.sentence_encoder import SentenceEncoder
 from handful.transfer.probe import Probe
 from handful.transfer.technique import Examples, Problem
-from handful.transfer.text_activations_torch import text_material
+from handful.transfer.text_material_torch import text_material
 from handful.transfer.text_tuning import TextTuning
 from handful.transfer.text_tuning_torch import tune
 
@@ -45,7 +45,7 @@ def tuned(request, problem, encoder):
     """Settings, network and head of a training on all texts."""
     if request.param.rank is not None:
         pytest.importorskip("peft")
-    material = text_material(problem, encoder, request.param.n_frozen)
+    material = text_material(problem, encoder)
     return request.param, *tune(request.param, encoder, material, np.arange(7), 0)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import Any, get_args
 
 import numpy as np
@@ -30,6 +31,7 @@ NAMED = {
     "trivial": "flip_h=0.5,trivial",
 }
 BORDERS = get_args(Border)
+EXAMPLE = "operations such as rotate=15,flip_h=0.5"
 
 
 @dataclass(frozen=True, repr=False)
@@ -116,6 +118,9 @@ class Policy:
         text = text.strip()
         if not text.strip(" ,"):
             raise UsageError("the policy is empty", "policy", "write none if nothing is to happen")
+        is_one_word = text.isidentifier() and text not in (*NAMED, *OPERATIONS, "border")
+        if is_one_word and not get_close_matches(text, NAMED, n=1):
+            raise UsageError(f"no policy is called {text!r}", "policy", f"use {', '.join(NAMED)}, or {EXAMPLE}")
         parts = [each for part in NAMED.get(text, text).split(",") for each in _meant(part.strip()).split(",") if each]
         borders = [part.partition("=")[2].strip() for part in parts if part.partition("=")[0].strip() == "border"]
         done = [part for part in parts if part.partition("=")[0].strip() != "border"]

@@ -190,7 +190,7 @@ class Model:
     def limit(self, coverage: float) -> float | None:
         """The conformal threshold at a coverage; None when the training set was too small to promise it."""
         if not 0 < coverage < 1:
-            raise UsageError(f"a coverage lies between 0 and 1, got {coverage:g}", "--coverage", "write 0.9, say")
+            raise UsageError(f"a coverage lies between 0 and 1, got {coverage:g}", "coverage", "write 0.9, say")
         try:
             return threshold(self._conformal, coverage)
         except UsageError:

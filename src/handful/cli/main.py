@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from handful.cli import augment, cache, check, compare, demo, evaluate, fit, predict
+from handful.cli.output import say
 from handful.core.errors import HandfulError
 
 # typer brings a click of its own from version 0.26 on; its exceptions are reached through the one that is public
@@ -58,7 +59,7 @@ def run() -> None:
         if code == INTERRUPTED:
             code = _failed("interrupted; nothing was written", 1)
     except HandfulError as failure:
-        code = _failed(str(failure), failure.exit_code)
+        code = _failed(_as_typed(failure), failure.exit_code)
     except _Misuse as misuse:
         verb = " ".join(word for word in sys.argv[1:2] if not word.startswith("-"))
         code = _failed(f"{misuse.format_message().rstrip('.')}; see handful {verb} --help".replace("  ", " "), 2)
@@ -80,6 +81,13 @@ def run() -> None:
     sys.exit(code or 0)
 
 
+def _as_typed(failure: HandfulError) -> str:
+    """The error as text; an argument at fault is called what was typed, `--metric` for `metric`."""
+    option = f"--{failure.where}"
+    where = option if any(word.partition("=")[0] == option for word in sys.argv) else failure.where
+    return str(HandfulError(failure.what, where, failure.remedy))
+
+
 def _failed(message: str, code: int) -> int:
-    print("error: " + " ".join(message.split()), file=sys.stderr)  # noqa: T201 - the face speaks here
+    say("error: " + " ".join(message.split()))
     return code

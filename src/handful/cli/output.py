@@ -77,20 +77,18 @@ class _Bar:
 
 
 def say(line: str) -> None:
-    """One line on standard error."""
-    print(line, file=sys.stderr)  # noqa: T201 - the face speaks here
+    """One line on standard error; where that is a terminal, wrapped as `show` does."""
+    print(_wrapped(line, 2) if sys.stderr.isatty() else line, file=sys.stderr)  # noqa: T201 - the face speaks here
 
 
 def show(line: str = "", indent: int = 0) -> None:
     """A line on standard output, wrapped between words at 80 columns; what follows is indented."""
-    wrapped = textwrap.wrap(
-        line,
-        WIDTH,
-        subsequent_indent=" " * indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    print("\n".join(part.rstrip() for part in wrapped))  # noqa: T201 - the face speaks here
+    print(_wrapped(line, indent))  # noqa: T201 - the face speaks here
+
+
+def _wrapped(line: str, indent: int) -> str:
+    lines = textwrap.wrap(line, WIDTH, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(part.rstrip() for part in lines)
 
 
 def show_json(result: dict[str, Any]) -> None:

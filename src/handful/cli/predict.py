@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from handful.cli.output import AsJson, Jobs, Seed, Terminal, say
+from handful.cli.output import AsJson, Jobs, Seed, Terminal, say, show
 
 if TYPE_CHECKING:
     from handful.bundle.model import Model
@@ -65,8 +65,10 @@ def predict(
         whole = frozenset(places)
         for record in records:
             print(_line(record, whole))  # noqa: T201 - one line an input, however long its path
-            for line in [*record["why"]["said"], record["why"]["file"]] if "why" in record else []:
-                print(f"    {line}")  # noqa: T201
+            if "why" in record:
+                for line in record["why"]["said"]:
+                    show(f"    {line}", indent=6)
+                print(f"    {record['why']['file']}")  # noqa: T201 - a path is copied whole
 
 
 def _given(loaded: Model, inputs: list[str], texts: list[str]) -> tuple[Sequence[Any], Sequence[str]]:

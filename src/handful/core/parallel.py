@@ -54,7 +54,7 @@ def side_by_side(
 
 def _engine(engine: str) -> AbstractContextManager[Any]:
     if engine not in ENGINES:
-        raise UsageError(f"there is no engine {engine!r}", "--engine", f"use {' or '.join(ENGINES)}")
+        raise UsageError(f"there is no engine {engine!r}", "engine", f"use {' or '.join(ENGINES)}")
     if engine == "local":
         return nullcontext()
     from joblib import parallel_config

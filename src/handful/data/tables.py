@@ -18,6 +18,7 @@ from handful.data.labels import label_name
 from handful.data.listing import Listing, Part, Records, part_named
 
 IMAGE_COLUMNS, _LABEL, _GROUP, _SPLIT = ("image", "path", "file"), ("label", "target"), ("group",), ("split",)
+HEADED = (".csv", ".tsv")
 _MOST_CHARACTERS = 2**31 - 1  # of a cell: the standard library stops at 131,072, and a text may be a book
 
 _Row: TypeAlias = dict[str, Any]
@@ -70,6 +71,10 @@ class Table:
     path: Path
     rows: list[_Row]
 
+    def number(self, row: int) -> int:
+        """Of a row, as a spreadsheet counts: where there is a header, that is row 1."""
+        return row + (2 if self.path.suffix.lower() in HEADED else 1)
+
     def cells(self, names: Sequence[str]) -> list[Any] | None:
         """The first column of these names as it is; None when there is no such column."""
         found = {key.strip().lower(): key for row in self.rows for key in row}
@@ -104,7 +109,7 @@ class Table:
         parts = [part_named(cell) for cell in cells]
         if None in parts:
             row = parts.index(None)
-            where = f"{self.path}, row {row + 1}"
+            where = f"{self.path}, row {self.number(row)}"
             raise DataError(f"unknown split {cells[row]!r}", where, "use train, val, test or unlabelled")
         return [part for part in parts if part is not None]
 
@@ -129,7 +134,7 @@ class Table:
         return [labels[row] for row in rows], [groups[row] for row in rows] if groups else None
 
     def check_filled(self, cells: Sequence[str], rows: Sequence[int], what: str) -> None:
-        empty = [str(row + 1) for row in rows if not cells[row]]
+        empty = [str(self.number(row)) for row in rows if not cells[row]]
         if empty:
             listed = ", ".join(empty[:10]) + (", ..." if len(empty) > 10 else "")
             raise DataError(f"{len(empty)} rows have no {what}: rows {listed}", str(self.path), "fill or remove them")
@@ -148,7 +153,9 @@ class _ImageTable:
         missing = [(row, file) for row, file in enumerate(self.files()) if not file.exists()]
         if missing:
             row, file = missing[0]
-            what = f"{len(missing)} of {n_rows} image files are missing, the first in row {row + 1}: {file}"
+            what = (
+                f"{len(missing)} of {n_rows} image files are missing, the first in row {self.table.number(row)}: {file}"
+            )
             raise DataError(what, str(self.table.path), f"paths are relative to {self.table.path.parent}")
 
     def records(self, rows: Sequence[int], *, labelled: bool) -> Records:
@@ -177,7 +184,7 @@ def _read_csv(path: Path) -> list[_Row]:
     except csv.Error as failure:
         where = f"{path}, line {reader.line_num}"
         raise DataError(f"the table is malformed: {failure}", where, "check quotes and delimiters") from failure
-    for number, row in enumerate(rows, start=1):
+    for number, row in enumerate(rows, start=2):
         if None in row:
             where = f"{path}, row {number}"
             raise DataError("more cells than columns", where, f"quote cells that contain {delimiter!r}")

@@ -91,8 +91,10 @@ def _named(argument: str) -> Iterator[tuple[str, str | Path]]:
 def _rows(path: Path) -> Iterator[tuple[str, str]]:
     from handful.data.tables import open_table
 
-    for number, cell in enumerate(open_table(path, "text").needed_cells(TEXT_COLUMNS), start=1):
-        yield f"{path}, row {number}", "" if cell is None or cell != cell else str(cell)  # NaN is not itself
+    table = open_table(path, "text")
+    for row, cell in enumerate(table.needed_cells(TEXT_COLUMNS)):
+        text = "" if cell is None or cell != cell else str(cell)  # NaN is not itself
+        yield f"{path}, row {table.number(row)}", text
 
 
 def _standard_input(stdin: BinaryIO | None) -> Iterator[tuple[str, str]]:

@@ -30,11 +30,13 @@ class TextRecords:
 
     Args:
         texts: As they are.
+        places: Where each stands, n of them.
         labels: Class names, n of them; None when unlabelled.
         groups: What belongs together, n of them; None when unknown.
     """
 
     texts: list[str]
+    places: list[str]
     labels: list[str] | None = None
     groups: list[str] | None = None
 
@@ -99,13 +101,14 @@ def read_texts_to_test(path: str | Path, classes: Sequence[str]) -> tuple[Datase
 
 def _dataset(records: TextRecords, classes: tuple[str, ...], where: str) -> Dataset:
     groups = None if records.groups is None else np.array(records.groups)
-    return Dataset(records.texts, encode(records.labels or [], classes, where), classes, groups)
+    return Dataset(records.texts, encode(records.labels or [], classes, where), classes, groups, records.places)
 
 
 def _joined(first: TextRecords, second: TextRecords) -> TextRecords:
     """Both, one after the other; groups are kept only where both have them."""
     groups = first.groups + second.groups if first.groups and second.groups else None
-    return TextRecords(first.texts + second.texts, (first.labels or []) + (second.labels or []), groups)
+    labels = (first.labels or []) + (second.labels or [])
+    return TextRecords(first.texts + second.texts, first.places + second.places, labels, groups)
 
 
 def _names_val(test: str | Path | None, listing: _Listing) -> bool:
@@ -179,24 +182,23 @@ def _part_of(table: Path) -> Part | None:
 
 def _of_table(table: Table, rows: Iterable[int], part: Part, notes: list[str]) -> TextRecords:
     cells = table.needed_cells(TEXT_COLUMNS)
-    texts = {row: _cell_text(cells[row], table.path, row) for row in rows}
+    texts = {row: _cell_text(cells[row], f"{table.path}, row {table.number(row)}") for row in rows}
     kept = [row for row in texts if texts[row].strip()]
-    empty = [str(row + 1) for row in texts if not texts[row].strip()]
+    empty = [str(table.number(row)) for row in texts if not texts[row].strip()]
     if empty:
         listed = ", ".join(empty[:10]) + (", ..." if len(empty) > 10 else "")
         notes.append(f"left out: {count(len(empty), 'empty text')} of {table.path}: rows {listed}")
-    if part == "unlabelled":
-        return TextRecords([texts[row] for row in kept])
-    return TextRecords([texts[row] for row in kept], *table.labels_and_groups(kept))
+    found = [texts[row] for row in kept], [f"{table.path.name}, row {table.number(row)}" for row in kept]
+    return TextRecords(*found) if part == "unlabelled" else TextRecords(*found, *table.labels_and_groups(kept))
 
 
-def _cell_text(cell: Any, path: Path, row: int) -> str:
+def _cell_text(cell: Any, place: str) -> str:
     if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         return ""
     if isinstance(cell, str | int | float):
         return str(cell)
     what = f"the text is of type {type(cell).__name__}"
-    raise DataError(what, f"{path}, row {row + 1}", "write each text as one string")
+    raise DataError(what, place, "write each text as one string")
 
 
 def _folder_listing(folder: Path, tables: list[Path]) -> _Listing:
@@ -242,7 +244,8 @@ def _of_files(files: list[Path], labels: list[str] | None, part: Part, notes: li
     kept = [row for row, text in enumerate(texts) if text.strip()]
     if empty := [file for file, text in zip(files, texts, strict=True) if not text.strip()]:
         notes.append(f"left out: {count(len(empty), 'empty text')} of {part}, the first {empty[0]}")
-    return TextRecords([texts[row] for row in kept], None if labels is None else [labels[row] for row in kept])
+    found = [texts[row] for row in kept], ["/".join(files[row].parts[-2:]) for row in kept]
+    return TextRecords(*found, None if labels is None else [labels[row] for row in kept])
 
 
 def _text_files(folder: Path) -> list[Path]:

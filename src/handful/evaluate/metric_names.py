@@ -75,7 +75,7 @@ def metric_named(asked: str | npt.ArrayLike, classes: Sequence[str]) -> Metric:
 def check_metric(asked: str) -> None:
     """Refuse a name that no metric has; of costs only that they are meant, since classes are not known yet."""
     if not asked.startswith(COST) and _name(asked) not in METRICS:
-        raise UsageError(f"no metric is called {asked!r}", "--metric", f"use {', '.join(METRICS)} or {COST}FILE.csv")
+        raise UsageError(f"no metric is called {asked!r}", "metric", f"use {', '.join(METRICS)} or {COST}FILE.csv")
 
 
 def metric_text(asked: str | npt.ArrayLike) -> str:

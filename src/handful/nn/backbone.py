@@ -66,6 +66,9 @@ class Backbone(ABC):
     def module(self) -> torch.nn.Module:
         """The same network, trainable: prepared examples to features."""
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
+
     def columns(self, names: tuple[str, ...]) -> list[slice]:
         """Where each named layer stands in the feature matrix."""
         starts = np.cumsum([0, *(layer.dim for layer in self.layers)])

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handful.core.errors import ModelError, UsageError
-from handful.nn.backbone import Backbone, InputSpec, Layer, weights_digest
+from handful.nn.backbone import ImageBackbone, InputSpec, Layer, weights_digest
 from handful.nn.efficientnet_lite import layer_dims, write_features
 from handful.nn.graph import GraphWriter, floats, pixels_input
 from handful.nn.graph_cache import cached_graph
@@ -26,7 +26,7 @@ WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77
 GRAPH_VERSION = 2  # raise it when `write_features` or the preparation changes: cached graphs and features are then left
 
 
-class EfficientNetLite0Backbone(Backbone):
+class EfficientNetLite0Backbone(ImageBackbone):
     """EfficientNet-Lite0 with five pooled depths.
 
     The graph is written once from the checked weights and cached; after that nothing here imports torch.
@@ -44,7 +44,7 @@ class EfficientNetLite0Backbone(Backbone):
     def __init__(self, size: int = 224, weights: Mapping[str, npt.NDArray[np.floating]] | None = None) -> None:
         if size not in SIZES:
             sizes = ", ".join(map(str, SIZES))
-            raise UsageError(f"{NAME} takes no pictures of {size} pixels", "--backbone", f"use one of {sizes}")
+            raise UsageError(f"{NAME} takes no pictures of {size} pixels", "backbone", f"use one of {sizes}")
         self.name = NAME if size == SIZES[-1] else f"{NAME}@{size}"
         self.spec = InputSpec(size, mean=(127.0,), std=(128.0,))
         self.weights = weights
@@ -56,7 +56,7 @@ class EfficientNetLite0Backbone(Backbone):
     @property
     def smaller(self) -> tuple[EfficientNetLite0Backbone, ...]:
         """The same network for smaller pictures, the largest first."""
-        return tuple(EfficientNetLite0Backbone(size) for size in reversed(SIZES) if size < self.spec.size)
+        return tuple(EfficientNetLite0Backbone(size, self.weights) for size in reversed(SIZES) if size < self.spec.size)
 
     @cached_property
     def graph_bytes(self) -> bytes:

@@ -35,7 +35,7 @@ def timm_backbone(name: str, offline: bool = False) -> ModuleBackbone:
     known = timm.models.get_pretrained_cfg(name, allow_unregistered=False) if timm.models.is_model(name) else None
     if known is None or not known.hf_hub_id:
         what = f"timm {timm.__version__} knows no model {name!r} with weights on the hub"
-        raise UsageError(what, "--backbone", "timm.list_models(pretrained=True) lists them")
+        raise UsageError(what, "backbone", "timm.list_models(pretrained=True) lists them")
     weights = hub_folder(known.hf_hub_id, {WEIGHTS: MOST_BYTES}, offline) / WEIGHTS
     try:
         overlay = {"file": str(weights)}
@@ -74,4 +74,4 @@ def _timm() -> ModuleType:
         reason = str(failure).strip().partition("\n")[0]
         what = f"{PREFIX}NAME needs the package 'timm', which cannot be imported ({type(failure).__name__}: {reason})"
         remedy = f"pip install timm, and the torchvision that is made for torch {torch.__version__}"
-        raise MissingPackage(what, "--backbone", remedy) from failure
+        raise MissingPackage(what, "backbone", remedy) from failure

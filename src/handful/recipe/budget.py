@@ -34,7 +34,7 @@ class Budget:
         """
         match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|h|fits?)", text.strip())
         if not match or float(match[1]) <= 0:
-            raise UsageError(f"cannot read the budget {text!r}", "--budget", "write 90s, 5m, 1h or 40fits")
+            raise UsageError(f"cannot read the budget {text!r}", "budget", "write 90s, 5m, 1h or 40fits")
         if match[2] in UNITS:
             return Budget(seconds=float(match[1]) * UNITS[match[2]])
         return Budget(fits=max(1, int(float(match[1]))))

@@ -1,7 +1,8 @@
 """What is tried, cheap recipes first, each with the score it usually gains.
 
 First every combination of the switches of a probe; then, from the best of those, the same on smaller pictures and what
-is trained step by step (`PARTNERS`: a new technique is one line there); at last ensembles of all these.
+is trained step by step (`PARTNERS`: a new technique is one line there); then ensembles of all these; at last the best
+ensemble is taught to one network.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from handful.nn.text_backbone import TextBackbone
 from handful.recipe.ensemble import Ensemble
 from handful.recipe.recipe import Recipe
 from handful.transfer.contrastive import Contrastive
+from handful.transfer.distillation import Distillation
 from handful.transfer.fine_tuning import FineTuning
 from handful.transfer.probe import ClassWeights, Probe
 from handful.transfer.tfidf import Tfidf
@@ -31,6 +33,7 @@ PRIOR_SQUARE_ROOT = 0.010
 PRIOR_LOGISTIC = -0.020
 PRIOR_BALANCED = 0.0
 PRIOR_SIZES = 0.012
+PRIOR_DISTILLED = 0.005  # beside its teacher's: half an example, so that ties go to one network in place of several
 PRIOR_POLICIES = {"none": 0.0, "flips": 0.005, "light": 0.021, "scan": 0.015, "standard": 0.012}
 
 MOST_ROWS = 4000  # rows of all views together: more views than that cost more than they give
@@ -153,6 +156,12 @@ def _combinations(
     yield Probe(every, 0.5, head="logistic"), Policy(), prior
 
 
+def usually_best(candidates: Sequence[Candidate], n: int) -> list[Candidate]:
+    """So many of the candidates, those that usually gain most, in the order given; the cheaper of equals."""
+    by_gain = sorted(range(len(candidates)), key=lambda at: -candidates[at].prior)
+    return [candidates[at] for at in sorted(by_gain[:n])]
+
+
 def on_smaller_pictures(best: Recipe, prior: float, backbones: Mapping[str, Backbone]) -> list[Candidate]:
     """The best probe again, on every smaller size that the backbone takes."""
     return [Candidate(replace(best, backbone=name), prior) for name in backbones if name != best.backbone]
@@ -202,6 +211,23 @@ def ensembles(probes: Sequence[Recipe], beside: Sequence[tuple[Recipe, Partner]]
     with_all = [((*probes, recipe), kind.with_sizes) for recipe, kind in beside if len(probes) > 1]
     pairs = [((a, b), max(one.alone, other.alone)) for (a, one), (b, other) in combinations(beside, 2)]
     return [(Ensemble(members), gain) for members, gain in (*sizes, *with_first, *with_all, *pairs)]
+
+
+def distilled(teacher: Recipe | Ensemble, prior: float, offered: Iterable[Recipe]) -> list[Candidate]:
+    """Several recipes that vote, taught to one network; none where a single recipe is the best, or none is fine-tuned.
+
+    Args:
+        teacher: The best so far.
+        prior: Its usual gain.
+        offered: Partners: a student is the network that is fine-tuned among these, trained in the same way.
+    """
+    return [
+        Candidate(replace(student, adapt=Distillation(teacher, student.adapt)), prior + PRIOR_DISTILLED)
+        for student in offered
+        if isinstance(teacher, Ensemble)
+        and isinstance(student.adapt, FineTuning)
+        and student.adapt.n_frozen is not None
+    ]
 
 
 def _fine_tuning(best: Recipe, backbones: Mapping[str, Backbone], policies: Mapping[Policy, float]) -> Iterator[Recipe]:

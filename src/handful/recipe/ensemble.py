@@ -38,6 +38,10 @@ class Ensemble:
         """Whether a member is."""
         return any(member.is_trained for member in self.members)
 
+    def seconds(self, n_examples: int) -> float:
+        """What one training of every member takes."""
+        return sum(member.seconds(n_examples) for member in self.members)
+
     def out_of_fold(self, problem: Problem, folds: Ints) -> tuple[Ensemble, Floats]:
         """Of every member, averaged."""
         members, scores = zip(*(member.out_of_fold(problem, folds) for member in self.members), strict=True)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from handful.augment.policy import Policy
 from handful.evaluate.arrays import Floats, Ints
-from handful.evaluate.comparison import Gain, Verdict, fold_means, holm, nadeau_bengio, verdict
+from handful.evaluate.comparison import Verdict, fold_means, holm, nadeau_bengio, verdict
 from handful.evaluate.metric import Metric
 from handful.recipe.ensemble import Ensemble
 from handful.recipe.folds import Folds
 from handful.recipe.recipe import Recipe
 from handful.recipe.trial import Selection, Trial
 from handful.transfer.contrastive import Contrastive
+from handful.transfer.distillation import Distillation, Teacher
 from handful.transfer.fine_tuning import FineTuning
 from handful.transfer.probe import Probe
 from handful.transfer.technique import Technique
@@ -85,6 +86,14 @@ def _has(members: tuple[Recipe, ...], technique: type[Technique]) -> bool:
     return any(isinstance(member.adapt, technique) for member in members)
 
 
+def _augmentations(trials: Sequence[Trial]) -> Iterator[Switch]:
+    """Each policy of a probe, against no augmentation at all."""
+    singles = (trial.recipe.members[0] for trial in trials)
+    for policy in dict.fromkeys(recipe.augment for recipe in singles if isinstance(recipe.adapt, Probe)):
+        if policy.operations:
+            yield _augmentation(policy)
+
+
 def _augmentation(policy: Policy) -> Switch:
     """A policy against no augmentation at all, for a probe."""
     return Switch(
@@ -99,8 +108,9 @@ def evidence(selection: Selection, folds: Folds, targets: Ints, metric: Metric) 
     """Recipes with each technique minus those without it, on the same folds.
 
     One of the two is the chosen recipe where it has the technique on or off, and whatever else is nearest to it; what a
-    probe may have on or off is compared at the best probe, which the chosen recipe was made from. A technique that no
-    tried recipe has on, or none off, is left out. The verdicts of one table are corrected together (Holm).
+    probe may have on or off is compared at the best probe, which the chosen recipe was made from. A distilled recipe is
+    compared with its teacher, which stands for it in all other rows. A technique that no tried recipe has on, or none
+    off, is left out. The verdicts of one table are corrected together (Holm).
 
     Args:
         selection: All trials and the winner.
@@ -108,12 +118,24 @@ def evidence(selection: Selection, folds: Folds, targets: Ints, metric: Metric) 
         targets: Class indices, shape (n,).
         metric: What the gain is measured in; more is better, for losses too.
     """
-    trials, base = selection.trials, selection.trials[selection.base]
-    found: list[tuple[str, bool, Gain]] = []
-    singles = (trial.recipe.members[0] for trial in trials)
-    policies = dict.fromkeys(recipe.augment for recipe in singles if isinstance(recipe.adapt, Probe))
-    for switch in (*(_augmentation(policy) for policy in policies if policy.operations), *SWITCHES):
-        chosen = base if switch.of_probes else selection.winner
+    pairs = list(_pairs(selection))
+    gains = [nadeau_bengio(_differences(with_it, without, folds, targets, metric)) for *_, with_it, without in pairs]
+    adjusted, unit = holm(np.array([gain.p for gain in gains])), metric.in_units
+    return [
+        Row(name, on, unit * gain.value, unit * gain.low, unit * gain.high, verdict(gain.low, gain.high, float(p)))
+        for (name, on, *_), gain, p in zip(pairs, gains, adjusted, strict=True)
+    ]
+
+
+def _pairs(selection: Selection) -> Iterator[tuple[str, bool, Trial, Trial]]:
+    """Of each technique its name, whether it is on, and the trials with it and without it."""
+    base, winner = selection.trials[selection.base], selection.winner
+    student = _nearest(winner, [trial for trial in selection.trials if _teacher_of(trial)])
+    teacher = next((trial for trial in selection.trials if student and trial.recipe == _teacher_of(student)), None)
+    trials = [trial for trial in selection.trials if not _teacher_of(trial)]
+    untaught = teacher if teacher and winner is student else winner
+    for switch in (*_augmentations(trials), *SWITCHES):
+        chosen = base if switch.of_probes else untaught
         comparable = [trial for trial in trials if trial.few is not None or not chosen.recipe.is_trained]
         if switch.of_probes:  # the same on smaller pictures would gain by these, too
             seen_by = base.recipe.members[0].backbone
@@ -121,14 +143,15 @@ def evidence(selection: Selection, folds: Folds, targets: Ints, metric: Metric) 
         with_it = _nearest(chosen, [trial for trial in comparable if switch.is_on(trial.recipe)])
         without = _nearest(chosen, [trial for trial in comparable if switch.is_off(trial.recipe)])
         if with_it and without:
-            gain = nadeau_bengio(_differences(with_it, without, folds, targets, metric))
-            found.append((switch.name, with_it is chosen, gain))
-    adjusted = holm(np.array([gain.p for _, _, gain in found]))
-    unit = metric.in_units
-    return [
-        Row(name, on, unit * gain.value, unit * gain.low, unit * gain.high, verdict(gain.low, gain.high, float(p)))
-        for (name, on, gain), p in zip(found, adjusted, strict=True)
-    ]
+            yield switch.name, with_it is chosen, with_it, without
+    if student and teacher:
+        yield Distillation.technique, winner is student, student, teacher
+
+
+def _teacher_of(trial: Trial) -> Teacher | None:
+    """What taught it, if it was distilled."""
+    technique = trial.recipe.members[0].adapt
+    return technique.teacher if isinstance(technique, Distillation) else None
 
 
 def _nearest(chosen: Trial, trials: list[Trial]) -> Trial | None:

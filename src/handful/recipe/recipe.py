@@ -36,14 +36,18 @@ class Recipe:
         """Whether every fold costs a training."""
         return self.adapt.is_trained
 
+    def seconds(self, n_examples: int) -> float:
+        """What one training on so many examples takes on a slow core; 0 for what is exact."""
+        return self.adapt.seconds(n_examples)
+
     def out_of_fold(self, problem: Problem, folds: Ints) -> tuple[Recipe, Floats]:
         """The recipe with every setting filled in, and scores by models that never saw the example's fold."""
-        adapt, scores = self.adapt.out_of_fold(problem, problem.backbones[self.backbone], self.augment, folds)
+        adapt, scores = self.adapt.out_of_fold(problem, problem.seen_through(self.backbone), self.augment, folds)
         return replace(self, adapt=adapt), scores
 
     def fit(self, problem: Problem) -> Fitted:
         """The model of all examples."""
-        return self.adapt.fit(problem, problem.backbones[self.backbone], self.augment)
+        return self.adapt.fit(problem, problem.seen_through(self.backbone), self.augment)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""

@@ -18,7 +18,16 @@ from handful.evaluate.arrays import Floats, Ints
 from handful.evaluate.metric import Metric
 from handful.evaluate.selection import Corrected, bias_corrected
 from handful.recipe.budget import Budget
-from handful.recipe.candidates import SECONDS_A_VIEW, Candidate, Partner, ensembles, on_smaller_pictures, partners
+from handful.recipe.candidates import (
+    SECONDS_A_VIEW,
+    Candidate,
+    Partner,
+    distilled,
+    ensembles,
+    on_smaller_pictures,
+    partners,
+    usually_best,
+)
 from handful.recipe.ensemble import Ensemble
 from handful.recipe.folds import Folds
 from handful.recipe.recipe import Recipe
@@ -30,6 +39,7 @@ WITH_REFIT = 3  # times what a recipe takes to try: what it takes if it wins, wi
 PRIOR_EXAMPLES = 100  # how many examples of its own a data set must bring to weigh as much as the prior
 LOOK = 2  # folds after which a training that is clearly worse is given up
 LITTLE_LEFT = 0.03  # of accuracy to gain: what training usually saves is a fourth of them, too few to be worth minutes
+KEPT_FITS = 5  # for what is made from the best probe: three smaller sizes, a training, a distillation
 HOPELESS = 0.1  # of accuracy behind the best probe, beyond two standard errors: even in an ensemble it would not help
 
 
@@ -44,7 +54,8 @@ def select(
     """Try the candidates on the same folds and take the best expected score; ties go to the cheaper.
 
     The expected score is the out-of-fold score shrunken towards the prior, as if `PRIOR_EXAMPLES` earlier examples had
-    scored it.
+    scored it. Where a budget in fits does not reach all candidates, those that usually do best are tried, and a third
+    of the fits (`KEPT_FITS` at most) is kept for what is made from the best of them.
 
     Args:
         metric: What is maximised.
@@ -52,7 +63,12 @@ def select(
         policies: What views of trained candidates may be drawn from; when None nothing is tried but the candidates.
     """
     race = Race(problem, folds, metric, budget)
-    race.try_exact(candidates)
+    first = candidates
+    if budget.fits is not None:
+        kept = 0 if policies is None else min(budget.fits // 3, KEPT_FITS)
+        first = usually_best(candidates, budget.fits - kept)
+    race.n_skipped = len(candidates) - len(first)
+    race.try_exact(first)
     if policies is not None:
         race.go_on_from_the_best(policies)
     return race.decided()
@@ -94,7 +110,7 @@ class Race:
         return found
 
     def go_on_from_the_best(self, policies: Mapping[Policy, float]) -> None:
-        """Smaller pictures, what is trained step by step, and ensembles of these with the best probe."""
+        """Smaller pictures, what is trained step by step, ensembles with the best probe, a student of the best."""
         self.base, self._n_first = self._best(), len(self.trials)
         best = self.trials[self.base]
         recipe, backbones = best.recipe.members[0], self.problem.backbones
@@ -105,7 +121,8 @@ class Race:
             return
         smaller = self.try_exact(on_smaller_pictures(recipe, best.prior, backbones))
         beside: list[tuple[Trial, Partner]] = []
-        for each, kind in partners(recipe, backbones, policies):
+        offered = partners(recipe, backbones, policies)
+        for each, kind in offered:
             candidate = Candidate(each, best.prior + kind.alone)
             found = self._trained(candidate, best) if each.is_trained else self.try_exact([candidate])
             beside += [(trial, kind) for trial in found]
@@ -115,11 +132,11 @@ class Race:
         single = [trial.recipe.members[0] for trial in (best, *smaller)]
         for ensemble, gain in ensembles(single, [(trial.recipe.members[0], kind) for trial, kind in beside]):
             self.trials.append(self._voted(ensemble, best.prior + gain, self.trials))
+        self._distil([recipe for recipe, _ in offered], exact)
 
     def decided(self) -> Selection:
         """The best expected score, and what it is worth once the choice is forgiven."""
-        criterion = np.stack([self._comparable(trial) for trial in self.trials], axis=1)
-        chosen = int(self._best_expected(criterion.sum(axis=0, keepdims=True))[0])
+        criterion, chosen = self._criterion(), self._best()
         corrected, of_answers = self._corrected(criterion, self.metric), self.metric.of_answers
         right = corrected if of_answers == self.metric else self._corrected(criterion, of_answers)
         return Selection(
@@ -159,9 +176,12 @@ class Race:
         return np.asarray(np.argmax(np.round(totals + PRIOR_EXAMPLES * prior, 9), axis=1))
 
     def _best(self) -> int:
-        """The best expected score among what was tried on many folds."""
-        totals = [self._contributions(trial).mean(axis=0).sum() for trial in self.trials]
-        return int(self._best_expected(np.array([totals]))[0])
+        """The best expected score so far."""
+        return int(self._best_expected(self._criterion().sum(axis=0, keepdims=True))[0])
+
+    def _criterion(self) -> Floats:
+        """What each example adds to the score of each trial, shape (n, n_trials)."""
+        return np.stack([self._comparable(trial) for trial in self.trials], axis=1)
 
     def _comparable(self, trial: Trial) -> Floats:
         """What each example adds to the score, shape (n,), as if on many folds.
@@ -218,6 +238,14 @@ class Race:
         trial = self._trial(settled, candidate.prior, scores, start)
         self.trials.append(trial)
         return [trial]
+
+    def _distil(self, offered: Sequence[Recipe], exact: Sequence[Trial]) -> None:
+        """The best so far, if it is several that vote, teaches one network, which is one more trial."""
+        teacher = self.trials[self._best()]
+        for candidate in distilled(teacher.recipe, teacher.prior, offered):
+            found = self._trained(candidate, self.trials[self.base])
+            if found and self.trials[self.base].on_few is None:  # nothing else was trained
+                self._also_on_few([*exact, teacher])
 
     def _is_hopeless(self, looked: Floats, probe: Trial) -> bool:
         """Whether scores on a few folds lie so far behind a probe that no luck would bring them back."""

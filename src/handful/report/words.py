@@ -50,7 +50,7 @@ MEANINGS = {
     "close together and others far apart.",
     "adapters": "Small parts are added to the pre-trained network and trained; all the rest of it stays as it came.",
     "unlabelled data": "Examples without labels help to see which ones belong together.",
-    "distillation": "A small model learns from the answers of a larger one, not only from your labels.",
+    "distillation": "One model has learned to answer as several together do, and takes their place.",
     "several models": "Several models decide together; their mistakes partly cancel out.",
 }
 """What each technique of the evidence means, for someone who never heard of it."""

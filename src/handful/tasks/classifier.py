@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
@@ -60,7 +61,8 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         """Fit on examples and their labels.
 
         Args:
-            X: For images paths, uint8 or float arrays (h, w[, channels]) or Pillow images; for texts strings; n.
+            X: For images paths, uint8 or float arrays (h, w[, channels]) or Pillow images; for texts strings; n. What
+                cannot be read, an empty text, say, is left out with a warning.
             y: Labels, n of them.
             groups: Patient, camera or author of each example; never split across folds.
             unlabelled: More examples; no technique of this version learns from them.
@@ -114,4 +116,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         self._fitted = self._fitted_on(splits, self._settings(), name, progress)
         self.__dict__.pop("_model", None)
         self.classes_, self.metrics_ = labels, self._fitted.metrics
+        for finding in self.metrics_["audit"]["findings"]:
+            if finding["kind"] == "unreadable":  # what is not learned from is not left to be found in the account
+                warnings.warn(finding["message"], UserWarning, stacklevel=3)
         return self

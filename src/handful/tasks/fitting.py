@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from handful.evaluate.costs import Costs
 from handful.evaluate.metric import Metric
 from handful.evaluate.metric_names import check_metric, metric_named
 from handful.evaluate.unfamiliar import leave_out_distances
+from handful.nn.backbone import Backbone
 from handful.recipe.budget import Budget
 from handful.recipe.candidates import Candidate
 from handful.recipe.ensemble import Ensemble
@@ -60,8 +61,8 @@ class Settings:
     """What a user may ask of a fit.
 
     Args:
-        backbone: A name, a folder or a file, as `backbone_named` and `text_backbone_named` take it; the one that comes
-            with handful when empty.
+        backbone: A name, a folder, a file or a ready one, as `backbone_named` and `text_backbone_named` take it; the
+            one that comes with handful when empty.
         recipe: "auto" or "probe".
         augment: "auto", a named policy, or one as text.
         budget: `5m`, `90s` or `40fits`: a ceiling.
@@ -75,7 +76,7 @@ class Settings:
         offline: Whether the network is forbidden.
     """
 
-    backbone: str = ""
+    backbone: str | Backbone = ""
     recipe: str = "auto"
     augment: str = "auto"
     budget: str = "5m"
@@ -192,6 +193,7 @@ def fit_subject(subject: Subject, settings: Settings, budget: Budget, stages: St
         manifest = describe(learned, problem.backbone, subject, distances, name, settings.seed)
     if learned.alone is not None:
         data = data.with_findings(*suspect_labels(learned.alone, data.train))
+    settings = replace(settings, backbone=problem.backbone.name)
     metrics = {**_account(subject.task, subject.called, data, learned, tested, settings, metric)}
     metrics |= {"versions": manifest.versions, "data": manifest.data, "licences": list(manifest.licences)}
     metrics |= {"seconds": sum(stages.seconds.values()), "stages": stages.seconds}
@@ -204,9 +206,9 @@ def fit_subject(subject: Subject, settings: Settings, budget: Budget, stages: St
 def check_settings(settings: Settings) -> None:
     """Refuse names that no recipe and no engine has, before any work."""
     if settings.recipe not in RECIPES:
-        raise UsageError(f"no recipe is called {settings.recipe!r}", "--recipe", f"use one of {', '.join(RECIPES)}")
+        raise UsageError(f"no recipe is called {settings.recipe!r}", "recipe", f"use one of {', '.join(RECIPES)}")
     if settings.engine not in ENGINES:
-        raise UsageError(f"there is no engine {settings.engine!r}", "--engine", f"use {' or '.join(ENGINES)}")
+        raise UsageError(f"there is no engine {settings.engine!r}", "engine", f"use {' or '.join(ENGINES)}")
     Budget.parse(settings.budget)
 
 

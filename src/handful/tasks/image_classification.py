@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from handful.core.progress import Progress
 from handful.data.readers import Splits, read
+from handful.nn.backbone import Backbone
 from handful.tasks.classifier import Classifier
 from handful.tasks.fit_images import fit_images
 from handful.tasks.fitting import Fit, Settings
@@ -18,7 +19,8 @@ class ImageClassifier(Classifier):
     """A classifier of images that chooses its recipe on the data and says how sure that is.
 
     Args:
-        backbone: `efficientnet-lite0`, or what else `backbone_named` knows.
+        backbone: `efficientnet-lite0`, or what else `backbone_named` takes: a name, a folder, or a ready one such as
+            `ModuleBackbone(network, InputSpec(...))`.
         recipe: "auto", or "probe" for frozen features alone.
         augment: "auto", a named policy, or one as text.
         budget: `5m`, `90s` or `40fits`: a ceiling.
@@ -36,7 +38,7 @@ class ImageClassifier(Classifier):
 
     def __init__(
         self,
-        backbone: str = "efficientnet-lite0",
+        backbone: str | Backbone = "efficientnet-lite0",
         recipe: str = "auto",
         augment: str = "auto",
         budget: str = "5m",

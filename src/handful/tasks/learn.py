@@ -19,7 +19,7 @@ from handful.evaluate.calibration import Temperature
 from handful.evaluate.conformal import conformal_scores
 from handful.evaluate.intervals import width_limits
 from handful.evaluate.learning_curve import band, labels_until
-from handful.evaluate.metric import Metric
+from handful.evaluate.metric import ACCURACY, Metric
 from handful.recipe.budget import Budget
 from handful.recipe.candidates import Candidate
 from handful.recipe.curve import fitted, learning_points
@@ -96,7 +96,7 @@ def learn(
     most_views = max(len(views_of(candidate.recipe.members[0].augment)) for candidate in tried)
     with threads_for(len(problem.targets) * most_views):
         if folds is None:
-            return _unvalidated(problem, tried, metric)
+            return _unvalidated(problem, tried, metric, budget, policies)
         informed = metric.at_shares(problem.targets, problem.n_classes)
         return _validated(problem, tried, classes, informed, budget, policies, floor, folds)
 
@@ -185,22 +185,53 @@ def sample_sections(targets: Ints, classes: tuple[str, ...], metric: Metric) -> 
     }
 
 
-def _unvalidated(problem: Problem, tried: list[Candidate], metric: Metric) -> Learned:
-    recipe = expected_best(tried)
-    fitted = recipe.fit(problem)
-    spread = float(np.sqrt(fitted.scores(problem.examples).var(axis=1).mean()))
-    calibration = Temperature(1 / max(spread, 1e-9), np.zeros(problem.n_classes))
-    smallest = min(len(np.unique(problem.units[problem.targets == c])) for c in range(problem.n_classes))
+def _unvalidated(
+    problem: Problem,
+    tried: list[Candidate],
+    metric: Metric,
+    budget: Budget,
+    policies: Mapping[Policy, float] | None,
+) -> Learned:
+    """Chosen on the classes that can be validated, if there are two, and fitted on all; without an account."""
+    smallest, part = int(_units_of_classes(problem).min()), _validatable(problem)
     reason = (
         f"a class has {count(smallest, 'independent example')}; a score needs two of every class, "
         "one to learn from and one to test on"
     )
+    skipped: dict[str, Any] = {}
+    if part is None:
+        recipe = expected_best(tried)
+        fitted = recipe.fit(problem)
+    else:
+        folds = folds_of(part.targets, part.units, part.seed)
+        assert folds  # noqa: S101 - every class of the part has two units
+        judge = ACCURACY if metric.costs else metric  # costs are of all classes
+        judge = judge.at_shares(part.targets, part.n_classes)
+        selection, fitted = _fitted(select(part, tried, folds, judge, budget, policies), problem)
+        recipe = selection.winner.recipe
+        skipped = {"n_candidates_skipped": selection.n_skipped, "given_up": list(selection.given_up)}
+        reason += f"; the recipe was chosen on the {part.n_classes} classes that have two"
+    spread = float(np.sqrt(fitted.scores(problem.examples).var(axis=1).mean()))
+    calibration = Temperature(1 / max(spread, 1e-9), np.zeros(problem.n_classes))
     sections: dict[str, Any] = {
         "score": None, "score_missing": reason, "score_note": None, "scores": {}, "gain_unit": metric.unit,
         "per_class": [], "evidence": [], "candidates": [], "confusion": None, "calibration": None,
-        "learning_curve": None,
+        "learning_curve": None, **skipped,
     }  # fmt: skip
     return Learned(recipe, metric, fitted, calibration, np.empty(0), None, None, sections)
+
+
+def _validatable(problem: Problem) -> Problem | None:
+    """The classes of two units and more, numbered anew; None when there are not two of them."""
+    classes = np.flatnonzero(_units_of_classes(problem) >= 2)
+    if len(classes) < 2:
+        return None
+    part = problem.take(np.flatnonzero(np.isin(problem.targets, classes)))
+    return replace(part, targets=np.searchsorted(classes, part.targets), n_classes=len(classes))
+
+
+def _units_of_classes(problem: Problem) -> Ints:
+    return np.array([len(np.unique(problem.units[problem.targets == c])) for c in range(problem.n_classes)])
 
 
 def _candidate_rows(selection: Selection, problem: Problem, metric: Metric) -> list[dict[str, Any]]:

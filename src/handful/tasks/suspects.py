@@ -32,7 +32,7 @@ def suspect_labels(probabilities: Floats, part: Labelled) -> Iterator[Finding]:
     found = found[np.argsort(-other[found], kind="stable")]
     guesses = probabilities.argmax(axis=1)
     first = found[0]
-    called = [_brief(part.data.name(int(row))) for row in found]
+    called = [part.data.place(row) + _brief(part.data.name(row)) for row in found.tolist()]
     message = (
         f"likely wrong: {count(len(found), 'label')}; a model that has not seen the example is sure of another class; "
         f"first {called[0]}, labelled {part.data.classes[part.targets[first]]}, "

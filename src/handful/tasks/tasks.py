@@ -51,5 +51,5 @@ def task_of(data: Path, asked: str | None = None) -> tuple[Task, str]:
     named = {task.name: task for task in TASKS.values()}
     name = asked.replace("_", "-")
     if name not in named:
-        raise UsageError(f"{asked!r} is not supported yet", "--task", f"supported are {', '.join(named)}")
+        raise UsageError(f"{asked!r} is not supported yet", "task", f"supported are {', '.join(named)}")
     return named[name], ""

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from handful.core.progress import Progress
 from handful.data.readers import Splits
 from handful.data.texts import read_texts
+from handful.nn.backbone import Backbone
 from handful.tasks.classifier import Classifier
 from handful.tasks.fit_texts import fit_texts
 from handful.tasks.fitting import Fit, Settings
@@ -18,7 +19,7 @@ class TextClassifier(Classifier):
     """A classifier of texts that chooses its recipe on the data and says how sure that is.
 
     Args:
-        backbone: `all-minilm-l6-v2`, or what else `text_backbone_named` knows.
+        backbone: `all-minilm-l6-v2`, or what else `text_backbone_named` takes: a name, a folder, or a ready one.
         recipe: "auto", or "probe" for frozen features alone.
         budget: `5m`, `90s` or `40fits`: a ceiling.
         metric: "accuracy", "balanced_accuracy", "macro_f1", "auroc", "log_loss", "cost:FILE.csv", or a matrix: what it
@@ -35,7 +36,7 @@ class TextClassifier(Classifier):
 
     def __init__(
         self,
-        backbone: str = "all-minilm-l6-v2",
+        backbone: str | Backbone = "all-minilm-l6-v2",
         recipe: str = "auto",
         budget: str = "5m",
         metric: str | npt.ArrayLike = "accuracy",

@@ -77,7 +77,8 @@ def _readable(data: Dataset, strict: bool) -> tuple[TextPart, tuple[Problem, ...
         try:
             texts[row] = readable_text(item)
         except DataError as failure:
-            problem = Problem(row, f"text {row + 1}", failure.what)
+            name = data.places[row] if data.places else f"text {row + 1}"
+            problem = Problem(row, name, failure.what)
             if strict:
                 raise DataError(problem.reason, problem.name, "replace or remove it") from failure
             problems.append(problem)
@@ -152,7 +153,7 @@ def _about(
 ) -> Iterator[Finding]:
     """A finding about some texts, if there are any; `{n}` in its message is their number, `{shown}` the first few."""
     if len(places):
-        names = tuple(shortened(part.data.inputs[place]) for place in places)
+        names = tuple(part.data.place(place) + shortened(part.data.inputs[place]) for place in places)
         shown = ", ".join(names[:FEW]) + (", ..." if len(names) > FEW else "")
         said = message.replace("{n}", count(len(names), one)).replace("{shown}", shown)
         yield Finding(kind, severity, said, names, tuple(part.rows[places].tolist()))

@@ -42,8 +42,8 @@ class Contrastive(TrainedOnTexts):
 
     start: Probe
     n_layers: int = N_LAYERS
-    steps_per_example: float = 0.25
-    least_steps: int = 12
+    steps_per_example: float = 0.5
+    least_steps: int = 8
     most_steps: int = 60
     batch_size: int = 32
     learning_rate: float = 2e-4

@@ -14,7 +14,7 @@ from handful.augment.policy import Policy
 from handful.core.progress import SILENT, Progress
 from handful.nn.backbone import Backbone
 from handful.nn.linear import Floats
-from handful.nn.minilm_torch import MiniLM, Upper
+from handful.nn.minilm_torch import MiniLM
 from handful.nn.tuned_encoder import TunedSentenceEncoder
 from handful.training.loop import train
 from handful.training.objective import LossTerms, Objective
@@ -23,7 +23,7 @@ from handful.transfer.contrastive import Contrastive
 from handful.transfer.probe import FittedProbe, Targets, predicted_scores
 from handful.transfer.probe_head_torch import one_thread
 from handful.transfer.technique import Problem
-from handful.transfer.text_activations_torch import Group, Index, OverGroups, TextMaterial, has_bfloat16, trainable
+from handful.transfer.text_material_torch import Group, Index, TextMaterial, has_bfloat16, trainable
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ def left_out_scores(
     """Scores of some texts by a training on all others, shape (n_left_out, n_classes)."""
     kept = np.setdiff1d(np.arange(len(material.targets)), left_out)
     with one_thread():
-        _, upper = tune(settings, backbone, material, kept, seed)
-        features = material.features_above(upper, np.concatenate([kept, left_out]))
+        network = tune(settings, backbone, material, kept, seed)
+        features = material.tuned_features(network, np.concatenate([kept, left_out]))
     rows = material.probe_rows(settings.start, backbone, kept, features[: len(kept)])
     return predicted_scores(settings.start, rows.fit(rows.best_penalty()), features[len(kept) :], backbone)
 
@@ -95,7 +95,7 @@ def tuned_probe(
     """Trained on all examples: the probe on an encoder of its own, which predicts through ONNX Runtime."""
     every = np.arange(len(material.targets))
     with one_thread():
-        network, _ = tune(settings, backbone, material, every, problem.seed, problem.progress)
+        network = tune(settings, backbone, material, every, problem.seed, problem.progress)
     encoder = TunedSentenceEncoder(network.as_published())
     rows = material.probe_rows(settings.start, encoder, every, problem.examples.features(encoder))
     penalty = rows.best_penalty()
@@ -109,9 +109,9 @@ def tune(
     kept: Index,
     seed: int,
     progress: Progress = SILENT,
-) -> tuple[MiniLM, Upper]:
-    """Train on some of the texts; the whole network, and its trained layers."""
-    network, upper = trainable(backbone, settings.n_frozen)
+) -> MiniLM:
+    """The network, trained on some of the texts."""
+    network, over_groups = trainable(backbone, settings.n_frozen)
     column = backbone.columns(backbone.last)[0]
     objective = Pairs((column.start, column.stop))
 
@@ -120,5 +120,5 @@ def tune(
 
     share = layerwise([f"upper.layers.{at}" for at in range(settings.n_layers)], settings.decay)
     how = settings.training(len(kept), has_bfloat16())
-    train(OverGroups(upper), objective, fetch, len(kept), how, seed, rate_share=share, progress=progress)
-    return network, upper
+    train(over_groups, objective, fetch, len(kept), how, seed, rate_share=share, progress=progress)
+    return network

@@ -27,9 +27,15 @@ from handful.transfer.fine_tuning import FineTuning
 from handful.transfer.probe import FittedProbe
 from handful.transfer.technique import Examples, Fitted, Problem, Technique, left_out_in_folds
 
+MOST_TAUGHT = 2400  # views of all examples together: teachers see them at full size
+SECONDS_AN_ANSWER = 0.01  # of a teacher to one view, on a slow machine
+
 
 class Teacher(Protocol):
     """What makes a model of a problem: a recipe, or several that vote."""
+
+    def seconds(self, n_examples: int) -> float:
+        """What one fit to so many examples takes; 0 for what is exact."""
 
     def fit(self, problem: Problem) -> Fitted:
         """The model of all examples of a problem."""
@@ -73,9 +79,15 @@ class Distillation(Technique):
         """How many of the student's blocks are frozen."""
         return self.student.n_frozen or 0
 
+    def n_views_worth(self, n_examples: int) -> int:
+        """Views of so many examples: fewer when examples are many, where they matter less and take much memory."""
+        least = max(self.student.start.test_views) + 1
+        return max(least, min(self.student.n_views, MOST_TAUGHT // n_examples))
+
     def seconds(self, n_examples: int) -> float:
-        """Of the student; its teacher comes on top."""
-        return self.student.seconds(n_examples)
+        """Of the teacher, of its answers to all views, and of the student."""
+        answering = SECONDS_AN_ANSWER * n_examples * self.n_views_worth(n_examples)
+        return self.teacher.seconds(n_examples) + answering + self.student.seconds(n_examples)
 
     def out_of_fold(
         self, problem: Problem, backbone: Backbone, policy: Policy, folds: Ints, unlabelled: Examples | None = None
@@ -86,13 +98,15 @@ class Distillation(Technique):
         """
         from handful.transfer.distillation_torch import answers_of, left_out_scores, lessons_of
 
-        lessons = lessons_of(self, problem, backbone, policy, unlabelled)
+        views, lessons = lessons_of(self, problem, backbone, policy, unlabelled)
         numbers = [int(number) for number in np.unique(folds[0]) if number >= 0]
         answers = {
-            number: answers_of(self.teacher.fit(problem.take(np.flatnonzero(folds[0] != number))), lessons)
+            number: answers_of(self.teacher.fit(problem.take(np.flatnonzero(folds[0] != number))), views, lessons)
             for number in numbers
         }
         settled = self if self.scale is not None else replace(self, scale=_scale(answers, problem.targets, folds[0]))
+        if lessons.activations.on_disk:
+            problem = replace(problem, jobs=1)  # the file has no name by which another process could open it
         given = (settled, backbone, lessons, answers, folds[0])
         return settled, left_out_in_folds(problem, folds, left_out_scores, given, f"distilling ({backbone.name})")
 
@@ -113,8 +127,8 @@ class Distillation(Technique):
         """A student of a teacher that is already there."""
         from handful.transfer.distillation_torch import answers_of, lessons_of, student_probe
 
-        lessons = lessons_of(self, problem, backbone, policy, unlabelled)
-        return student_probe(self, backbone, lessons, answers_of(teacher, lessons), policy, problem.seed)
+        views, lessons = lessons_of(self, problem, backbone, policy, unlabelled)
+        return student_probe(self, backbone, lessons, answers_of(teacher, views, lessons), policy, problem.seed)
 
     def describe(self, backbone: str, policy: Policy) -> str:
         """One sentence in words."""
@@ -122,7 +136,7 @@ class Distillation(Technique):
 
     def brief(self, backbone: str, policy: Policy) -> str:
         """A few words, for tables and charts."""
-        return f"distilled: {self.student.brief(backbone, policy)}"
+        return f"distilled, {self.student.brief(backbone, policy)}"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, with the name of the technique."""

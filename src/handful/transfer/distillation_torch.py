@@ -27,47 +27,55 @@ Answers = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Lessons:
-    """What is taught.
+    """What a student sees of what it is taught.
 
     Args:
-        material: Of the labelled examples, for the student's probe.
-        activations: At the student's boundary: all views of the labelled examples, then of the unlabelled ones.
-        views: The same as pictures, every view of every example on its own, shape (n_all * n_views, size, size, 3).
-        n_views: Of each example; the first is the example itself.
+        material: Of the labelled examples, for its probe.
+        activations: At its boundary: all views of the labelled examples, then of the unlabelled ones; the first view is
+            the example itself.
     """
 
     material: Material
     activations: Activations
-    views: Examples
-    n_views: int
 
 
 def lessons_of(
     settings: Distillation, problem: Problem, backbone: Backbone, policy: Policy, unlabelled: Examples | None
-) -> Lessons:
-    """Views are drawn at full size, so that teachers of any size are shown the same; that takes memory for all of them.
+) -> tuple[Examples, Lessons]:
+    """Every view as a picture of its own, shape (n_all * n_views, size, size, 3), for teachers; and for students.
+
+    Views are drawn at full size, so that teachers of any size are shown the same; that takes memory for all of them.
+    They are computed once for a problem: every fold and the final fit see the same.
 
     Raises:
         UsageError: when examples are no pictures.
     """
-    pools = [problem.examples] if unlabelled is None else [problem.examples, unlabelled]
-    start, drawn = settings.student.start, views_of(policy, settings.student.n_views)
-    seen = [view(picture) for pool in pools for picture in _pictures(pool) for view in drawn]
-    views = Examples(np.stack(seen), frozen_features)
-    every = cached_activations(
-        backbone, views.seen_by(backbone), (ORIGINAL,), settings.n_frozen, progress=problem.progress
-    )
-    activations = Activations(*(_by_example(part, len(drawn)) for part in (every.flow, every.below)))
-    features = problem.examples.features(backbone, views_of(policy)[: max(start.views) + 1])
-    pixels = problem.examples.seen_by(backbone)
-    material = Material(features, problem.targets, problem.n_classes, problem.units, pixels, policy, None)
-    return Lessons(material, activations, views, len(drawn))
+    student, start = settings.student, settings.student.start
+
+    def make() -> tuple[Examples, Lessons]:
+        pools = [problem.examples] if unlabelled is None else [problem.examples, unlabelled]
+        drawn = views_of(policy, settings.n_views_worth(sum(map(len, pools))))
+        views = Examples(
+            np.stack([view(picture) for pool in pools for picture in _pictures(pool) for view in drawn]),
+            frozen_features,
+        )
+        every = cached_activations(
+            backbone, views.seen_by(backbone), (ORIGINAL,), settings.n_frozen, progress=problem.progress
+        )
+        activations = Activations(*(_by_example(part, len(drawn)) for part in (every.flow, every.below)))
+        features = problem.examples.features(backbone, views_of(policy)[: max(start.views) + 1])
+        pixels = problem.examples.seen_by(backbone)
+        material = Material(features, problem.targets, problem.n_classes, problem.units, pixels, policy, None)
+        return views, Lessons(material, activations)
+
+    shared = (backbone.name, policy, settings.n_frozen, student.n_views, start.views, start.test_views, unlabelled)
+    return problem.remember(("distillation", *shared), make)
 
 
-def answers_of(teacher: Fitted, lessons: Lessons) -> Answers:
+def answers_of(teacher: Fitted, views: Examples, lessons: Lessons) -> Answers:
     """The teacher's scores of every view, shape (n_all, n_views, n_classes)."""
-    scores = teacher.scores(lessons.views).astype(np.float32)
-    return scores.reshape(-1, lessons.n_views, scores.shape[1])
+    scores = teacher.scores(views).astype(np.float32)
+    return scores.reshape(*lessons.activations.flow.shape[:2], scores.shape[1])
 
 
 def left_out_scores(

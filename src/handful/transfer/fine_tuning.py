@@ -121,6 +121,4 @@ class FineTuning(Trained):
     def brief(self, backbone: str, policy: Policy) -> str:
         """A few words, for tables and charts."""
         _, at, size = backbone.partition("@")
-        return f"fine-tuned: {self.n_blocks} blocks, {self.n_views} views: {policy.name}" + (
-            f", {size} px" if at else ""
-        )
+        return f"fine-tuned: {self.n_blocks} blocks, {policy.name}" + (f", {size} px" if at else "")

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from handful.augment.policy import Policy
 from handful.augment.views import ORIGINAL, View
 from handful.bundle.graph import resized
-from handful.core.errors import ModelError
+from handful.core.errors import ModelError, UsageError
 from handful.core.parallel import side_by_side
 from handful.core.progress import SILENT, Progress
 from handful.evaluate.arrays import Floats, Ints
@@ -98,6 +98,17 @@ class Problem:
     def backbone(self) -> Backbone:
         """The one that was asked for."""
         return next(iter(self.backbones.values()))
+
+    def seen_through(self, name: str) -> Backbone:
+        """The backbone of that name.
+
+        Raises:
+            UsageError: when the problem has none, as for a saved recipe of a network that has no name to be found by.
+        """
+        if name not in self.backbones:
+            known = ", ".join(self.backbones)
+            raise UsageError(f"the problem has no backbone {name!r}, only {known}", "Problem", "give it by that name")
+        return self.backbones[name]
 
     def take(self, rows: Ints) -> Problem:
         """The same problem on some of the examples."""

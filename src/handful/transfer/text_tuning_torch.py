@@ -22,7 +22,7 @@ from handful.training.parameters import layerwise
 from handful.transfer.probe import FittedProbe
 from handful.transfer.probe_head_torch import ProbeHead, Tuned, one_thread, starting_scale
 from handful.transfer.technique import Problem
-from handful.transfer.text_activations_torch import Group, Index, OverGroups, TextMaterial, has_bfloat16, trainable
+from handful.transfer.text_material_torch import Group, Index, TextMaterial, has_bfloat16, trainable
 from handful.transfer.text_tuning import TextTuning
 
 
@@ -33,8 +33,7 @@ def left_out_scores(
     kept = np.setdiff1d(np.arange(len(material.targets)), left_out)
     with one_thread(), torch.inference_mode(False):
         network, head = tune(settings, backbone, material, kept, seed)
-        upper = network.split(settings.n_frozen)[1]
-        features = torch.from_numpy(material.features_above(upper, left_out)[:, 0])
+        features = torch.from_numpy(material.tuned_features(network, left_out)[:, 0])
         with torch.inference_mode():
             return np.asarray(head(features).double().numpy())
 
@@ -60,8 +59,8 @@ def tune(
     progress: Progress = SILENT,
 ) -> tuple[MiniLM, ProbeHead]:
     """Train on some of the texts, from the exact probe on the same ones; the whole network, and the head."""
-    network, upper = trainable(backbone, settings.n_frozen)
-    merge = _nothing if settings.rank is None else _adapted(upper, settings.rank, seed)
+    network, over_groups = trainable(backbone, settings.n_frozen)
+    merge = _nothing if settings.rank is None else _adapted(over_groups.upper, settings.rank, seed)
     head = _starting_head(settings, backbone, material, kept)
 
     def fetch(rows: Index, rng: np.random.Generator) -> tuple[tuple[Group, ...], Tensor]:
@@ -69,7 +68,7 @@ def tune(
 
     below = layerwise([f"body.upper.layers.{at}" for at in range(settings.n_layers)], settings.decay)
     train(
-        Tuned(OverGroups(upper), head),
+        Tuned(over_groups, head),
         Supervised(settings.label_smoothing),
         fetch,
         len(kept),

@@ -19,7 +19,7 @@ Work = tuple[Callable[..., Floats], Callable[..., FittedProbe]]
 
 
 class TrainedOnTexts(Trained):
-    """Texts have no views: what the frozen layers give for them is computed once, for every fold and the last fit."""
+    """Texts have no views: their windows are cut once, for every fold and the last fit."""
 
     n_layers: int
 
@@ -58,6 +58,6 @@ class TrainedOnTexts(Trained):
         return self._work()[1](self, backbone, self._material(problem, backbone), problem, policy)
 
     def _material(self, problem: Problem, backbone: Backbone) -> Any:
-        from handful.transfer.text_activations_torch import text_material
+        from handful.transfer.text_material_torch import text_material
 
-        return text_material(problem, backbone, self.n_frozen)
+        return text_material(problem, backbone)
