@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from handful.recipe.candidates import PRIOR_POLICIES
 from handful.recipe.evidence import SWITCHES
 from handful.report import advice, figures, guessing, metric_words, words
 
@@ -26,6 +27,14 @@ def test_every_technique_that_a_fit_compares_has_its_meaning() -> None:
     for said in words.MEANINGS.values():
         assert said.endswith(".")
         assert said.count(".") == 1
+
+
+def test_policies_have_sentences_of_their_own() -> None:
+    tried = [f"augmentation: {name}" for name in PRIOR_POLICIES if name != "none"]
+    said = {words.meaning(name) for name in tried}
+    assert len(said) == len(tried)
+    assert words.meaning("augmentation: rotate=5") not in said
+    assert words.meaning("augmentation: light without flips") == words.meaning("augmentation: light")
 
 
 def test_a_technique_that_nobody_described_goes_without() -> None:

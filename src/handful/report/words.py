@@ -39,6 +39,13 @@ _OF_PHOTOS = {"augment", "n_views", "flip_at_test"}
 MEANINGS = {
     "augmentation": "Each training photo is also shown turned, cropped or recoloured, so that the model learns "
     "what does not matter.",
+    "augmentation: flips": "Each training photo is also shown mirrored.",
+    "augmentation: light": "Each training photo is also shown a little moved, nearer, brighter or darker, and mirrored "
+    "where that is safe.",
+    "augmentation: scan": "Each training photo is also shown a little turned, moved, and with other contrast, as scans "
+    "differ; never mirrored.",
+    "augmentation: standard": "Each training photo is also shown cropped, turned and recoloured, and mirrored where "
+    "that is safe.",
     "several depths": "The answer also rests on the simple patterns that early layers see, not only on the last layer.",
     "square root of features": "What the network sees most strongly is toned down, so that fainter signs count too.",
     "equal class weights": "Rare classes count as much as frequent ones while the model learns.",
@@ -69,7 +76,8 @@ def meaning(technique: Any) -> str:
         >>> meaning("several picture sizes"), meaning("?")
         ('Models that see the photo at different sizes decide together.', '')
     """
-    return MEANINGS.get(str(technique).partition(":")[0], "")
+    name = str(technique).removesuffix(" without flips")
+    return MEANINGS.get(name) or MEANINGS.get(name.partition(":")[0], "")
 
 
 def verdict_meanings(evidence: Any) -> list[tuple[str, str]]:
