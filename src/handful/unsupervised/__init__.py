@@ -1,0 +1,1 @@
+"""Learning without labels: maps, autoencoders, adversarial nets, self-supervision, and labels for the unlabelled."""
