@@ -45,6 +45,10 @@ class MiniLM(nn.Module):
         features: Tensor = upper(*lower(ids, mask), mask)
         return features
 
+    def states(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """What the last layer makes of every token, shape (n, length, width)."""
+        return _through(self.layers, 0, self.split(0)[0](ids, mask)[0], mask)[0]
+
     def split(self, n_frozen: int) -> tuple[Lower, Upper]:
         """The embeddings with the first layers, and all layers above; they share their weights with this network.
 
