@@ -15,7 +15,7 @@ from torch.nn import functional
 from handful.core.errors import DataError, UsageError
 from handful.core.progress import Progress
 from handful.nn.minilm import NORM_EPSILON, WIDTH
-from handful.nn.minilm_torch import N_WORDS, MiniLM
+from handful.nn.minilm_torch import MiniLM
 from handful.nn.text_backbone import TextBackbone
 from handful.nn.text_windows import TextWindows
 from handful.nn.tuned_encoder import TunedSentenceEncoder
@@ -31,26 +31,29 @@ FIRST_WORD = 999  # ids below are special or not in use
 NOT_ASKED = -100  # the target of a word that is not to be guessed, as `cross_entropy` has it
 
 Ids = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 
 
 class WithWords(nn.Module):
-    """Token ids, mask and where to guess, all (n, length), to a score of every word there, (n_guessed, n_words).
+    """Token ids, mask and where to guess, all (n, length), to a score of every known word there, (n_asked, n_known).
 
     Args:
         network: Its word vectors are the last layer of the head, and no gradient reaches them.
+        known: Ids of the words that may stand there, shape (n_known,).
     """
 
-    def __init__(self, network: MiniLM) -> None:
+    def __init__(self, network: MiniLM, known: Ids) -> None:
         super().__init__()
         self.network = network
         self.turn, self.norm = nn.Linear(WIDTH, WIDTH), nn.LayerNorm(WIDTH, NORM_EPSILON)
-        self.bias = nn.Parameter(torch.zeros(N_WORDS))
+        self.vectors = network.words.weight.detach()[torch.from_numpy(known)]
+        self.bias = nn.Parameter(torch.zeros(len(known)))
         nn.init.eye_(self.turn.weight)
         nn.init.zeros_(self.turn.bias)
 
     def forward(self, ids: Tensor, mask: Tensor, asked: Tensor) -> Tensor:
         states = self.network.states(ids, mask)[asked]
-        return functional.linear(self.norm(self.turn(states)), self.network.words.weight, self.bias)
+        return functional.linear(self.norm(self.turn(states)), self.vectors, self.bias)
 
 
 @dataclass(frozen=True)
@@ -82,13 +85,16 @@ def read_on(
     if not isinstance(network, MiniLM):
         raise UsageError("only the embedded sentence encoder can read on", encoder.name, "use all-minilm-l6-v2")
     passages = passages_of(texts, encoder.windows)
+    known = np.unique(np.concatenate(passages))
+    known = known[known >= FIRST_WORD]
     for frozen in (network.words, network.positions):
         frozen.requires_grad_(False)
     mask_id = encoder.windows.tokenizer.token_to_id("[MASK]")
 
     def fetch(rows: Ids, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
         ids, mask = padded([passages[row] for row in rows])
-        shown, targets = with_hidden(ids, settings.share, mask_id, rng)
+        shown, asked = with_hidden(ids, settings.share, known, mask_id, rng)
+        targets = np.where(asked, np.searchsorted(known, ids), NOT_ASKED)
         return torch.from_numpy(shown), torch.from_numpy(mask), torch.from_numpy(targets)
 
     below = layerwise(["network.norm", *(f"network.layers.{at}" for at in range(len(network.layers)))], settings.decay)
@@ -99,7 +105,7 @@ def read_on(
         weight_decay=settings.weight_decay,
     )
     train(
-        WithWords(network),
+        WithWords(network, known),
         HiddenWords(),
         fetch,
         len(passages),
@@ -138,13 +144,12 @@ def padded(passages: Sequence[Ids]) -> tuple[Ids, Ids]:
     return ids, mask
 
 
-def with_hidden(ids: Ids, share: float, mask_id: int, rng: np.random.Generator) -> tuple[Ids, Ids]:
-    """What is shown, and what was there where it is to be guessed: in every row at least one word."""
+def with_hidden(ids: Ids, share: float, known: Ids, mask_id: int, rng: np.random.Generator) -> tuple[Ids, Mask]:
+    """What is shown, and where something is to be guessed, both (n, length): in every row at least one word."""
     is_word = ids >= FIRST_WORD
     draws = np.where(is_word, rng.random(ids.shape), np.inf)
     asked = is_word & ((draws < share) | (draws == draws.min(axis=1, keepdims=True)))
     fate = rng.random(ids.shape)
     shown = np.where(asked & (fate < HIDDEN), mask_id, ids)
-    other = rng.integers(FIRST_WORD, N_WORDS, ids.shape)
-    shown = np.where(asked & (fate >= HIDDEN) & (fate < HIDDEN + EXCHANGED), other, shown)
-    return shown, np.where(asked, ids, NOT_ASKED)
+    exchanged = asked & (fate >= HIDDEN) & (fate < HIDDEN + EXCHANGED)
+    return np.where(exchanged, rng.choice(known, ids.shape), shown), asked
