@@ -12,7 +12,7 @@ QUICK_TESTS := tests/augment tests/data tests/evaluate tests/report tests/transf
 	src/handful/core src/handful/data src/handful/evaluate src/handful/report
 
 # One after the other: they measure time. A script without its data says so and ends well.
-BENCHMARKS := speed augment kshot texts unfamiliar coverage honesty shallow
+BENCHMARKS := speed augment kshot texts unfamiliar coverage honesty shallow map autoencoder gan pretrain unlabelled
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check lint bench format clean

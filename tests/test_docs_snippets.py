@@ -17,7 +17,7 @@ from handful.transfer.technique import Problem
 
 DOCS = Path(__file__).parents[1] / "docs"
 # How many blocks of Python the pages have at least.
-PAGES = {"augmentation.md": 6, "backbones.md": 3, "techniques.md": 1}
+PAGES = {"augmentation.md": 6, "backbones.md": 3, "techniques.md": 1, "unsupervised.md": 8}
 
 
 @pytest.mark.parametrize(("name", "n_least"), PAGES.items())

@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -123,3 +124,10 @@ def test_a_cache_that_can_only_be_read_still_answers(tmp_path, monkeypatch):
 def test_the_usual_place_is_in_the_cache_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HANDFUL_CACHE", str(tmp_path))
     assert FeatureCache().folder == tmp_path / "features"
+
+
+def test_entries_that_another_process_drops_meanwhile_are_passed_over(tmp_path, monkeypatch):
+    cache, glob = filled(tmp_path, 3, limit=2 * ENTRY_BYTES), Path.glob
+    monkeypatch.setattr(Path, "glob", lambda *given: [tmp_path / "ab" / "gone.f16", *glob(*given)])
+    cache.trim()
+    assert cache.state().n_entries == 1

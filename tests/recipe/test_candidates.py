@@ -1,12 +1,14 @@
 from collections import Counter
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from handful.augment.policy import Policy
 from handful.augment.safety import safe_policy
 from handful.augment.views import MIRRORED, MOST_VIEWS, ORIGINAL, views_of
 from handful.nn.embedded import EfficientNetLite0Backbone
+from handful.nn.sentence_encoder import SentenceEncoder
 from handful.recipe.candidates import (
     IMBALANCED,
     MOST_ROWS,
@@ -28,9 +30,11 @@ from handful.recipe.candidates import (
 )
 from handful.recipe.ensemble import Ensemble
 from handful.recipe.recipe import Recipe
+from handful.recipe.unlabelled import Unlabelled
 from handful.transfer.distillation import Distillation
 from handful.transfer.fine_tuning import FineTuning
 from handful.transfer.probe import Probe
+from handful.transfer.technique import Examples, Problem
 from handful.transfer.tfidf import Tfidf
 
 ALL = {Policy.parse(name): prior for name, prior in PRIOR_POLICIES.items()}
@@ -171,6 +175,11 @@ def sized(*sizes):
     return {each.name: each for each in map(EfficientNetLite0Backbone, sizes)}
 
 
+def problem(backbones, n_each=10, pool=None):
+    targets = np.arange(2 * n_each) % 2
+    return Problem(Examples([], None), targets, 2, np.arange(len(targets)), backbones, unlabelled=pool)
+
+
 def test_the_best_probe_is_offered_on_every_smaller_size_and_nothing_else_changes():
     offered = on_smaller_pictures(BEST, 0.03, sized(224, 192, 160))
     assert [each.recipe.backbone for each in offered] == ["efficientnet-lite0@192", "efficientnet-lite0@160"]
@@ -180,7 +189,7 @@ def test_the_best_probe_is_offered_on_every_smaller_size_and_nothing_else_change
 
 
 def test_fine_tuning_starts_from_all_depths_on_pictures_of_a_cheap_size_under_the_usually_best_policy():
-    ((recipe, kind),) = partners(BEST, sized(224, 160, 128), ALL)
+    ((recipe, kind),) = partners(BEST, problem(sized(224, 160, 128)), ALL)
     backbone = EfficientNetLite0Backbone(160)
     assert isinstance(recipe.adapt, FineTuning)
     assert recipe.backbone == backbone.name
@@ -194,13 +203,41 @@ def test_fine_tuning_starts_from_all_depths_on_pictures_of_a_cheap_size_under_th
 
 
 def test_where_there_is_no_cheap_size_fine_tuning_takes_what_there_is():
-    ((recipe, _),) = partners(replace(BEST, backbone="efficientnet-lite0@128"), sized(128), {Policy(): 0.0})
+    ((recipe, _),) = partners(replace(BEST, backbone="efficientnet-lite0@128"), problem(sized(128)), {Policy(): 0.0})
     assert recipe.backbone == "efficientnet-lite0@128"
     assert recipe.adapt.start.test_views == (0,)  # nothing says that a mirrored picture is one
 
 
+def test_a_network_that_was_pre_trained_is_fine_tuned_at_the_cheap_size_too():
+    own = [EfficientNetLite0Backbone(size, {"any": np.zeros(1)}) for size in (224, 160, 128)]
+    best = replace(BEST, backbone=own[0].name)
+    ((recipe, _),) = partners(best, problem({each.name: each for each in own}), ALL)
+    assert recipe.backbone == own[1].name
+
+
 def test_another_network_is_not_trained(tiny_backbone):
-    assert partners(Recipe("tiny", Probe(("grid",))), {"tiny": tiny_backbone}, ALL) == []
+    assert partners(Recipe("tiny", Probe(("grid",))), problem({"tiny": tiny_backbone}), ALL) == []
+
+
+@pytest.mark.parametrize("n_each", [1, 2, 3, 4, 9, 10, 200])
+def test_a_pool_is_learned_from_once_and_the_fewer_labels_the_more_it_is_trusted(tiny_backbone, n_each):
+    best, pool = Recipe("tiny", Probe(("grid",))), Examples([], None)
+    assert partners(best, problem({"tiny": tiny_backbone}, n_each), ALL) == []
+    ((recipe, kind),) = partners(best, problem({"tiny": tiny_backbone}, n_each, pool), ALL)
+    assert recipe == replace(best, adapt=Unlabelled(best.adapt))
+    ((_, more),) = partners(best, problem({"tiny": tiny_backbone}, 10 * n_each, pool), ALL)
+    assert more.alone <= kind.alone
+
+
+def test_of_texts_a_pool_is_expected_to_help_at_one_label_of_each_class_only():
+    encoder, pool = SentenceEncoder(), Examples([], None)
+    best = Recipe(encoder.name, Probe(encoder.last))
+    found = []
+    for n_each in (1, 2, 10):
+        offered = partners(best, problem({encoder.name: encoder}, n_each, pool), {Policy(): 0.0})
+        found += [kind.alone for recipe, kind in offered if isinstance(recipe.adapt, Unlabelled)]
+    assert len(found) == 3
+    assert found[0] > 0 > max(found[1:])
 
 
 def test_all_sizes_vote_and_every_training_votes_with_the_best_and_with_all_sizes():

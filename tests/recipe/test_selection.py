@@ -174,8 +174,8 @@ def test_the_luck_of_the_best_probe_is_forgiven_to_what_was_made_from_it(tiny_ba
 
 
 def test_where_nothing_can_be_validated_the_usual_best_is_taken(tried):
-    assert expected_best(tried) == max(tried, key=lambda candidate: candidate.prior).recipe
-    assert expected_best(tried).adapt.test_views == (0, 1)
+    assert expected_best(tried, None) == max(tried, key=lambda candidate: candidate.prior).recipe
+    assert expected_best(tried, None).adapt.test_views == (0, 1)
 
 
 # What goes on from the best probe

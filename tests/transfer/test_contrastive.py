@@ -8,11 +8,12 @@ from handful.core.errors import ModelError, UsageError
 from handful.nn.onnx_runtime import open_session
 from handful.nn.sentence_encoder import SentenceEncoder
 from handful.nn.tuned_encoder import TunedSentenceEncoder
+from handful.training.devices import has_bfloat16
 from handful.transfer.contrastive import Contrastive
 from handful.transfer.contrastive_torch import Pairs, pair_loss, tune, with_company
 from handful.transfer.probe import Probe
 from handful.transfer.technique import Examples, Problem
-from handful.transfer.text_material_torch import has_bfloat16, sentence_network, text_material
+from handful.transfer.text_material_torch import sentence_network, text_material
 
 TEXTS = [
     "a cold sea",

@@ -4,18 +4,11 @@ import numpy as np
 import pytest
 from sklearn.neighbors import NearestCentroid
 
-from handful.core.errors import DataError, UsageError
+from handful.core.errors import DataError
 from handful.nn.backbone import Backbone, InputSpec, Layer
 from handful.nn.linear import one_hot
 from handful.transfer.probe import prepare
-from handful.transfer.prototypes import (
-    PrototypeRows,
-    Prototypes,
-    SoftKMeans,
-    class_sums,
-    prepared_chunks,
-    soft_kmeans,
-)
+from handful.transfer.prototypes import PrototypeRows, Prototypes, class_sums
 
 N, N_VIEWS, N_CLASSES = 24, 3, 3
 TARGETS = np.arange(N) % N_CLASSES
@@ -154,90 +147,3 @@ def test_a_class_without_examples_and_one_unit_of_everything_are_refused():
 
 
 # Unlabelled examples
-
-
-def blobs(n, seed, noise=0.25):
-    """Three round clusters in 6 dimensions, and which is which."""
-    rng = np.random.default_rng(seed)
-    targets = np.arange(n) % N_CLASSES
-    return np.eye(N_CLASSES, 6)[targets] + rng.normal(size=(n, 6)) * noise, targets
-
-
-def in_chunks(rows, size):
-    return lambda: (rows[at : at + size] for at in range(0, len(rows), size))
-
-
-def plain_soft_kmeans(settings, rows, targets, pool):
-    """Row by row, as the formulas stand."""
-    labels = np.eye(N_CLASSES)[targets]
-    means = np.stack([rows[targets == k].mean(axis=0) for k in range(N_CLASSES)])
-    for _ in range(settings.n_steps):
-        distances = np.array([[((x - c) ** 2).sum() for c in means] for x in pool])
-        shares = np.exp(-settings.sharpness * distances)
-        shares /= shares.sum(axis=1, keepdims=True)
-        shares *= 1 / (1 + np.exp(settings.steepness * (distances / distances.mean(axis=0) - 1)))
-        if settings.steepness == 0:
-            shares *= 2
-        shares *= settings.worth * N_CLASSES / len(pool)
-        means = (labels.T @ rows + shares.T @ pool) / (labels.sum(axis=0) + shares.sum(axis=0))[:, None]
-    return means
-
-
-@pytest.mark.parametrize("settings", [SoftKMeans(3.0), SoftKMeans(3.0, worth=0.7, n_steps=1, steepness=0)])
-def test_soft_kmeans_is_what_its_formulas_say_whatever_the_chunks(settings):
-    (rows, targets), (pool, _) = blobs(6, 0), blobs(50, 1)
-    expected = plain_soft_kmeans(settings, rows, targets, pool)
-    for size in (50, 7):
-        found = soft_kmeans(settings, class_sums(rows, one_hot(targets, N_CLASSES)), in_chunks(pool, size))
-        np.testing.assert_allclose(found.means, expected, atol=1e-9)
-
-
-def test_ren_et_al_is_the_case_of_one_round_of_sharpness_one_in_which_every_example_counts_as_one():
-    (rows, targets), (pool, _) = blobs(6, 0), blobs(60, 1)
-    settings = SoftKMeans(1.0, worth=len(pool) / N_CLASSES, n_steps=1, steepness=0)
-    found = soft_kmeans(settings, class_sums(rows, one_hot(targets, N_CLASSES)), in_chunks(pool, 60)).means
-    means = np.stack([rows[targets == k].mean(axis=0) for k in range(N_CLASSES)])
-    powers = np.exp(-np.square(pool[:, None] - means).sum(axis=2))
-    shares = powers / powers.sum(axis=1, keepdims=True)
-    for k in range(N_CLASSES):
-        total = rows[targets == k].sum(axis=0) + shares[:, k] @ pool
-        np.testing.assert_allclose(found[k], total / ((targets == k).sum() + shares[:, k].sum()), atol=1e-9)
-
-
-def test_unlabelled_examples_mend_noisy_prototypes_and_a_larger_pool_counts_no_more():
-    (rows, targets), truth = blobs(3, 0, noise=0.5), np.eye(N_CLASSES, 6)
-    labelled = class_sums(rows, one_hot(targets, N_CLASSES))
-    pool = blobs(300, 1)[0]
-    refined = [soft_kmeans(SoftKMeans(10.0), labelled, in_chunks(some, 100)) for some in (pool, np.tile(pool, (4, 1)))]
-    before, after = (np.linalg.norm(means - truth, axis=1).mean() for means in (labelled.means, refined[0].means))
-    assert after < 0.5 * before
-    np.testing.assert_allclose(refined[1].means, refined[0].means, atol=1e-9)
-
-
-def test_distractors_hardly_pull():
-    (rows, targets), (pool, _) = blobs(9, 0), blobs(150, 1)
-    foreign = np.random.default_rng(2).normal(size=(50, 6)) * 0.2 + np.r_[0, 0, 0, 2, 2, 2]
-    both = np.concatenate([pool, foreign])
-    labelled = class_sums(rows, one_hot(targets, N_CLASSES))
-    moved = {}
-    for steepness in (0, 20):
-        settings = SoftKMeans(10.0, steepness=steepness)
-        clean, mixed = (soft_kmeans(settings, labelled, in_chunks(some, 64)).means for some in (pool, both))
-        moved[steepness] = np.linalg.norm(mixed - clean, axis=1).max()
-    assert moved[20] < 0.1 < 3 * moved[20] < moved[0]
-
-
-def test_prepared_chunks_are_the_prepared_rows():
-    settings = SETTINGS["mirrored at test"]
-    found = list(prepared_chunks(features(), settings, Net(), size=10)())
-    assert [len(chunk) for chunk in found] == [10, 10, 4]
-    expected = prepare(features()[:, [0, 1]], Net().columns(settings.layers), settings.power).mean(axis=1)
-    np.testing.assert_allclose(np.concatenate(found), expected, atol=1e-6)
-
-
-def test_no_unlabelled_examples_and_senseless_settings_are_refused():
-    labelled = class_sums(*(lambda rows, targets: (rows, one_hot(targets, N_CLASSES)))(*blobs(6, 0)))
-    with pytest.raises(DataError, match="no unlabelled examples"):
-        soft_kmeans(SoftKMeans(), labelled, list)
-    with pytest.raises(UsageError, match=r"sharpness and worth are positive.*worth=0"):
-        SoftKMeans(worth=0)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 PADDING = {"reflect": "reflection", "replicate": "border", "constant": "zeros"}
+CACHED = 2**17  # numbers of a batch that go through together on a CPU
 LEVELS = 256  # of the tables of curves, which are straight between levels
 
 NO_COLOUR = np.eye(4)
@@ -68,7 +69,9 @@ def augmented_batch(
     middle, unit = np.zeros(3) if mean is None else np.array(mean), np.ones(3) if std is None else np.array(std)
     if images.dtype == torch.uint8 and images.device.type == "cpu":
         return _by_opencv(images, draws, middle, unit)
-    at_once = torch.get_num_threads() if images.device.type == "cpu" else len(images)  # what fits a cache is faster
+    at_once = len(images)
+    if images.device.type == "cpu":  # what fits a cache is faster
+        at_once = max(torch.get_num_threads(), CACHED // images[0].numel())
     with torch.autocast(images.device.type, enabled=False):  # half precision is coarser than a level of a pixel
         done = [
             _augmented(images[at : at + at_once], draws[at : at + at_once], full, middle, unit)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +15,7 @@ import numpy.typing as npt
 from handful.bundle.card import model_card
 from handful.bundle.manifest import FILE_NAME, Manifest
 from handful.bundle.model import GRAPH, TOKENIZER, WEIGHTS
-from handful.core.errors import UsageError
-from handful.core.files import replaced_folder
+from handful.core.files import check_replaceable, replaced_folder
 
 OURS = {GRAPH, WEIGHTS, TOKENIZER, FILE_NAME, "metrics.json", "report.html", "README.md"}
 ESCAPED = ("utf-8", "backslashreplace")  # names of files and folders may be no text; in JSON this is its own escape
@@ -29,17 +27,7 @@ def check_destination(out: Path) -> None:
     Raises:
         UsageError: when something else stands there, or lies in the model folder, or nothing can be written there.
     """
-    if not out.exists() and not out.is_symlink():
-        ground = next(above for above in Path(os.path.abspath(out)).parents if above.exists())
-        if not ground.is_dir() or not os.access(ground, os.W_OK):
-            raise UsageError("no folder can be made at the destination", str(out), "choose another --out")
-        return
-    inside = {entry.name for entry in out.iterdir()} if out.is_dir() and not out.is_symlink() else set()
-    if inside - OURS and FILE_NAME in inside:
-        what = f"the model folder holds other files: {', '.join(sorted(inside - OURS)[:5])}"
-        raise UsageError(what, str(out), "move them, or choose another --out")
-    if not out.is_dir() or out.is_symlink() or (inside and FILE_NAME not in inside):
-        raise UsageError("something that is no model stands at the destination", str(out), "choose another --out")
+    check_replaceable(out, OURS, FILE_NAME, "model")
 
 
 def write_model(

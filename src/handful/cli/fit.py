@@ -26,7 +26,9 @@ def fit(
     data: Annotated[Path, typer.Argument(help="Folder class/photo.jpg or class/*.txt, or a table image|text,label.")],
     out: Annotated[Path, typer.Option(help="The model folder; a model that stands there is replaced.")],
     test: Annotated[Path | None, typer.Option(help="Labelled examples to test on, never trained on.")] = None,
-    unlabelled: Annotated[Path | None, typer.Option(help="Examples without labels.")] = None,
+    unlabelled: Annotated[
+        Path | None, typer.Option(help="Examples without labels, which help where labels are few.")
+    ] = None,
     task: Annotated[
         str | None, typer.Option(help="image-classification or text-classification; told from the data when not given.")
     ] = None,
@@ -67,8 +69,8 @@ def fit(
     metric_named(metric, splits.train.classes)  # a cost matrix that makes no sense is refused before any work
     for note in splits.notes:
         terminal.note(note)
-    if splits.unlabelled is not None:
-        terminal.note(f"{len(splits.unlabelled)} unlabelled examples are left aside: no recipe learns from them yet")
+    if splits.unlabelled is not None and recipe == "probe":
+        terminal.note(f"{len(splits.unlabelled)} unlabelled examples are left aside: a probe learns from labels alone")
     metrics = chosen.fit(splits, settings, data.resolve().name, terminal).save(out)
     if as_json:
         show_json(metrics)

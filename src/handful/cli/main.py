@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from handful.cli import augment, cache, check, compare, demo, evaluate, fit, predict
+from handful.cli import augment, cache, check, compare, demo, evaluate, fit, generate, predict, pretrain
+from handful.cli import map as map_
 from handful.cli.output import say
 from handful.core.errors import HandfulError
 
@@ -43,7 +44,7 @@ def _main(
     """From a handful of labelled examples to a small model you can trust."""
 
 
-for verb in (fit, evaluate, predict, compare, check, augment, cache, demo):
+for verb in (fit, evaluate, predict, compare, check, augment, pretrain, map_, generate, cache, demo):
     name = verb.__name__.rpartition(".")[2]
     app.command(name)(getattr(verb, name))
 

@@ -6,12 +6,12 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from handful.core.errors import JobError
+from handful.core.errors import JobError, UsageError
 
 
 def cache_folder() -> Path:
@@ -33,6 +33,30 @@ def write_whole(path: Path, content: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def check_replaceable(out: Path, ours: Set[str], sign: str, called: str) -> None:
+    """Refuse to replace anything but a folder of ours, as it was written, or an empty folder.
+
+    Args:
+        out: Where a folder is to be put.
+        ours: The files that such a folder may hold.
+        sign: The one that tells it from all others.
+        called: What such a folder is called.
+    Raises:
+        UsageError: when something else stands there, or lies in the folder, or nothing can be written there.
+    """
+    if not out.exists() and not out.is_symlink():
+        ground = next(above for above in Path(os.path.abspath(out)).parents if above.exists())
+        if not ground.is_dir() or not os.access(ground, os.W_OK):
+            raise UsageError("no folder can be made at the destination", str(out), "choose another --out")
+        return
+    inside = {entry.name for entry in out.iterdir()} if out.is_dir() and not out.is_symlink() else set()
+    if inside - ours and sign in inside:
+        what = f"the {called} folder holds other files: {', '.join(sorted(inside - ours)[:5])}"
+        raise UsageError(what, str(out), "move them, or choose another --out")
+    if not out.is_dir() or out.is_symlink() or (inside and sign not in inside):
+        raise UsageError(f"something that is no {called} stands at the destination", str(out), "choose another --out")
 
 
 @contextmanager

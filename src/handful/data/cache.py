@@ -64,12 +64,12 @@ class FeatureCache:
 
     def state(self) -> CacheState:
         """How full the cache is."""
-        sizes = [path.stat().st_size for path in self._entries()]
+        sizes = [stat.st_size for _, stat in self._entries()]
         return CacheState(self.folder, len(sizes), sum(sizes), self.limit)
 
     def trim(self) -> None:
         """Drop the entries that were longest unused until a tenth of the limit is free again."""
-        known = [(path, path.stat()) for path in self._entries()]
+        known = self._entries()
         total = sum(stat.st_size for _, stat in known)
         if total <= self.limit:
             return
@@ -88,5 +88,9 @@ class FeatureCache:
     def _path(self, key: str) -> Path:
         return self.folder / key[:2] / f"{key}.f16"
 
-    def _entries(self) -> list[Path]:
-        return list(self.folder.glob("??/*.f16"))
+    def _entries(self) -> list[tuple[Path, os.stat_result]]:
+        found = []
+        for path in self.folder.glob("??/*.f16"):
+            with suppress(FileNotFoundError):  # another process trims, too
+                found.append((path, path.stat()))
+        return found

@@ -99,6 +99,29 @@ def read_texts_to_test(path: str | Path, classes: Sequence[str]) -> tuple[Datase
     return _dataset(records, tuple(classes), str(path)), tuple(notes)
 
 
+def read_text_pool(path: str | Path) -> tuple[list[str], list[str]]:
+    """Texts to learn from without labels, and what to tell the user.
+
+    Args:
+        path: As for `read_texts`: the unlabelled part of a data set that has one, else everything but the test part; or a
+            table or a folder of texts in no order.
+    Raises:
+        DataError: when there are no texts.
+    """
+    path = Path(path)
+    _check_there(path)
+    try:
+        listing = _listing(path)
+    except DataError:
+        records, notes = _pool(path)
+        return records.texts, notes
+    parts, notes = dict(listing.parts), list(listing.notes)
+    if (test := parts.pop("test", None)) is not None:
+        notes.append(f"{count(len(test.texts), 'text')} of the test part are left out: nothing learns from them")
+    pools = [parts["unlabelled"]] if "unlabelled" in parts else list(parts.values())
+    return [text for pool in pools for text in pool.texts], notes
+
+
 def _dataset(records: TextRecords, classes: tuple[str, ...], where: str) -> Dataset:
     groups = None if records.groups is None else np.array(records.groups)
     return Dataset(records.texts, encode(records.labels or [], classes, where), classes, groups, records.places)

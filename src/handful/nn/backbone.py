@@ -93,4 +93,10 @@ def weights_digest(weights: Mapping[str, npt.NDArray[np.floating]]) -> str:
     return found.hexdigest()[:12]
 
 
+def norm_shapes(name: str, dim: int) -> dict[str, tuple[int, ...]]:
+    """The entries of a BatchNorm in a state dict, and their shapes."""
+    parts = ("weight", "bias", "running_mean", "running_var")
+    return {**{f"{name}.{part}": (dim,) for part in parts}, f"{name}.num_batches_tracked": ()}
+
+
 FeatureMatrix = npt.NDArray[np.float16]  # (n, n_views, sum of layer dims)

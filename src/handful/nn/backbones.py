@@ -12,18 +12,19 @@ from handful.nn.huggingface import HuggingFaceBackbone
 from handful.nn.huggingface_files import CONFIG, IMAGE_FILES, TEXT_FILES
 from handful.nn.huggingface_text import HuggingFaceTextBackbone
 from handful.nn.keras_backbone import SUFFIX, keras_backbone
+from handful.nn.pretrained import is_pretrained, pretrained_backbone, pretrained_text_backbone
 from handful.nn.sentence_encoder import SentenceEncoder
 from handful.nn.text_backbone import TextBackbone
 from handful.nn.timm_backbone import PREFIX, timm_backbone
 
 WHERE = "backbone"
 IMAGE_NAMES = (
-    f"write {NAME}, {NAME}@160 for smaller pictures, or the folder of a Hugging Face image model, its name on the hub "
-    f"(organisation/model), {PREFIX}NAME or a {SUFFIX} file"
+    f"write {NAME}, {NAME}@160 for smaller pictures, or the folder of a Hugging Face image model or of handful "
+    f"pretrain, its name on the hub (organisation/model), {PREFIX}NAME or a {SUFFIX} file"
 )
 TEXT_NAMES = (
-    f"write {SentenceEncoder.name}, or the folder of a Hugging Face text encoder, or its name on the hub "
-    "(organisation/model)"
+    f"write {SentenceEncoder.name}, or the folder of a Hugging Face text encoder or of handful pretrain, or its "
+    "name on the hub (organisation/model)"
 )
 WRAP_IMAGES = (
     "give a name or a folder, or wrap a network of your own: ModuleBackbone(network, InputSpec(...)) for a torch "
@@ -37,8 +38,8 @@ def backbone_named(name: str | Backbone, offline: bool = False) -> ImageBackbone
     """The backbone for images of a name, a folder or a file; one that is ready is taken as it is.
 
     Args:
-        name: `efficientnet-lite0`, `efficientnet-lite0@160`, a folder in Hugging Face form, `organisation/model` on the
-            hub, `timm:NAME` or a `.keras` file; or an `ImageBackbone`.
+        name: `efficientnet-lite0`, `efficientnet-lite0@160`, a folder from `handful pretrain` or in Hugging Face form,
+            `organisation/model` on the hub, `timm:NAME` or a `.keras` file; or an `ImageBackbone`.
         offline: Whether the network is forbidden, as it is by `HF_HUB_OFFLINE=1`. It is used for a name on the hub and
             for timm alone, and only where the hub's cache on this machine has no such model.
     Raises:
@@ -65,6 +66,8 @@ def backbone_named(name: str | Backbone, offline: bool = False) -> ImageBackbone
         return timm_backbone(name.removeprefix(PREFIX), offline)
     if name.endswith(SUFFIX) and Path(name).is_file():
         return keras_backbone(name)
+    if Path(name).is_dir() and is_pretrained(name):
+        return pretrained_backbone(name)
     if Path(name).is_dir():
         return HuggingFaceBackbone(_with_config(name, IMAGE_NAMES))
     if is_hub_name(name):
@@ -94,6 +97,8 @@ def text_backbone_named(name: str | Backbone, offline: bool = False) -> TextBack
         return SentenceEncoder()
     if name.partition("@")[0] == NAME or name.startswith(PREFIX):
         raise UsageError(f"{name} sees images, a backbone for texts was expected", WHERE, TEXT_NAMES)
+    if Path(name).is_dir() and is_pretrained(name):
+        return pretrained_text_backbone(name)
     if Path(name).is_dir():
         return HuggingFaceTextBackbone(_with_config(name, TEXT_NAMES))
     if is_hub_name(name):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from handful.nn.backbone import norm_shapes
 from handful.nn.graph import GraphWriter
 
 Weights = Mapping[str, npt.NDArray[np.float32]]
@@ -77,6 +78,21 @@ def layer_dims() -> dict[str, int]:
     means = {f"block{i}.mean": BLOCKS[i].n_hidden for i in POOLED_BLOCKS}
     strongest = {f"block{i}.max": BLOCKS[i].n_hidden for i in POOLED_BY_MAX}
     return {**means, **strongest, "head.mean": HEAD_DIM}
+
+
+def weight_shapes() -> dict[str, tuple[int, ...]]:
+    """Every entry of the module's state dict and its shape."""
+    convolutions = {"stem": (BLOCKS[0].n_in, 3, 3, 3), "head": (HEAD_DIM, BLOCKS[-1].n_out, 1, 1)}
+    for i, block in enumerate(BLOCKS):
+        hidden = block.n_hidden
+        if block.expansion > 1:
+            convolutions[f"blocks.{i}.expand"] = (hidden, block.n_in, 1, 1)
+        convolutions[f"blocks.{i}.filter"] = (hidden, 1, block.kernel, block.kernel)
+        convolutions[f"blocks.{i}.project"] = (block.n_out, hidden, 1, 1)
+    shapes: dict[str, tuple[int, ...]] = {}
+    for name, shape in convolutions.items():
+        shapes |= {f"{name}.convolution.weight": shape, **norm_shapes(f"{name}.norm", shape[0])}
+    return shapes
 
 
 def write_features(writer: GraphWriter, image: str, weights: Weights) -> str:

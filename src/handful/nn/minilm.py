@@ -26,6 +26,7 @@ NORM_EPSILON = 1e-12
 FORBIDDEN = 1e9  # taken from a score or a value, it leaves exactly nothing after softmax or maximum
 
 INNER_DIM = 4 * WIDTH
+N_WORDS, N_POSITIONS = 30522, 512
 
 POOLED_BY_MEAN = (3, 4, 5, 6)  # after how many layers
 POOLED_INNER = (4, 5, 6)  # means of the hidden units of a layer's network: four times as many channels
@@ -33,6 +34,22 @@ POOLED_BY_MAX = (6,)
 # Measured at 8 per class: a ridge on the means of four depths beats the last alone by 4 to 6 points on types of
 # question and on counterfactuals, and the hidden units add 1 to 4 on the former; intents are mostly in the last layer.
 # The layers before add little, and the first token takes away.
+
+
+def weight_shapes() -> dict[str, tuple[int, ...]]:
+    """Every published weight that the network reads, and its shape."""
+    shapes: dict[str, tuple[int, ...]] = {
+        "embeddings.word_embeddings.weight": (N_WORDS, WIDTH),
+        "embeddings.position_embeddings.weight": (N_POSITIONS, WIDTH),
+        "embeddings.token_type_embeddings.weight": (1, WIDTH),
+    }
+    inner = {"intermediate.dense": (INNER_DIM, WIDTH), "output.dense": (WIDTH, INNER_DIM)}
+    square = {f"attention.{part}": (WIDTH, WIDTH) for part in ("self.query", "self.key", "self.value", "output.dense")}
+    parts = {**square, **inner, "attention.output.LayerNorm": (WIDTH,), "output.LayerNorm": (WIDTH,)}
+    layers = {f"encoder.layer.{depth}.{name}": shape for depth in range(N_LAYERS) for name, shape in parts.items()}
+    for name, shape in {"embeddings.LayerNorm": (WIDTH,), **layers}.items():
+        shapes |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+    return shapes
 
 
 def layer_dims() -> dict[str, int]:

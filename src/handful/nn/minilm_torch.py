@@ -14,6 +14,8 @@ from handful.nn.minilm import (
     INNER_DIM,
     N_HEADS,
     N_LAYERS,
+    N_POSITIONS,
+    N_WORDS,
     NORM_EPSILON,
     POOLED_BY_MAX,
     POOLED_BY_MEAN,
@@ -22,8 +24,6 @@ from handful.nn.minilm import (
     Weights,
     layer_dims,
 )
-
-N_WORDS, N_POSITIONS = 30522, 512
 
 
 class MiniLM(nn.Module):

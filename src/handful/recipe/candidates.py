@@ -7,9 +7,11 @@ ensemble is taught to one network.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, product
+from typing import TypeAlias
 
 from handful.augment.policy import Policy
 from handful.augment.safety import safe_policy
@@ -21,10 +23,12 @@ from handful.nn.sentence_encoder import SentenceEncoder
 from handful.nn.text_backbone import TextBackbone
 from handful.recipe.ensemble import Ensemble
 from handful.recipe.recipe import Recipe
+from handful.recipe.unlabelled import Unlabelled
 from handful.transfer.contrastive import Contrastive
 from handful.transfer.distillation import Distillation
 from handful.transfer.fine_tuning import FineTuning
 from handful.transfer.probe import ClassWeights, Probe
+from handful.transfer.technique import Problem
 from handful.transfer.tfidf import Tfidf
 
 # Usual gains in accuracy at 10 labels per class, as fractions: means over the training parts of five open sets.
@@ -167,40 +171,42 @@ def on_smaller_pictures(best: Recipe, prior: float, backbones: Mapping[str, Back
     return [Candidate(replace(best, backbone=name), prior) for name in backbones if name != best.backbone]
 
 
+Make: TypeAlias = Callable[[Recipe, Problem, Mapping[Policy, float]], Iterable[Recipe]]
+
+
 @dataclass(frozen=True)
 class Partner:
     """A technique that is tried beside the best probe, and what it usually gains over it.
 
     Args:
-        make: From the best probe, the backbones and the policies to the recipes to try, none where it does not apply.
+        make: From the best probe, the problem and the policies to the recipes to try, none where it does not apply.
         alone: Its usual gain.
         with_probe: In an ensemble with the best probe.
         with_sizes: In an ensemble with probes on all sizes of pictures.
     """
 
-    make: Callable[[Recipe, Mapping[str, Backbone], Mapping[Policy, float]], Iterable[Recipe]]
+    make: Make
     alone: float
     with_probe: float
     with_sizes: float
 
 
-def partners(
-    best: Recipe, backbones: Mapping[str, Backbone], policies: Mapping[Policy, float]
-) -> list[tuple[Recipe, Partner]]:
+def partners(best: Recipe, problem: Problem, policies: Mapping[Policy, float]) -> list[tuple[Recipe, Partner]]:
     """What is tried beside the best probe; what is trained starts from it.
 
     Args:
         best: The probe.
-        backbones: By name.
+        problem: Its backbones, and whether it has unlabelled examples, say what applies.
         policies: What views may be drawn from, each with its usual gain.
     """
-    return [(recipe, kind) for kind in PARTNERS for recipe in kind.make(best, backbones, policies)]
+    return [(recipe, kind) for kind in PARTNERS for recipe in kind.make(best, problem, policies)]
 
 
 def ensembles(probes: Sequence[Recipe], beside: Sequence[tuple[Recipe, Partner]]) -> list[tuple[Ensemble, float]]:
     """Which recipes vote together, and what that usually gains over the best probe.
 
-    Probes on all sizes of pictures; each partner with the best probe and with all sizes; and partners in pairs.
+    Probes on all sizes of pictures; each partner with the best probe and with all sizes; and partners in pairs, which
+    on the training rests gained about the mean of what each gains with a probe.
 
     Args:
         probes: The best probe, and the same on smaller pictures.
@@ -209,7 +215,7 @@ def ensembles(probes: Sequence[Recipe], beside: Sequence[tuple[Recipe, Partner]]
     sizes = [(tuple(probes), PRIOR_SIZES)] if len(probes) > 1 else []
     with_first = [((probes[0], recipe), kind.with_probe) for recipe, kind in beside]
     with_all = [((*probes, recipe), kind.with_sizes) for recipe, kind in beside if len(probes) > 1]
-    pairs = [((a, b), max(one.alone, other.alone)) for (a, one), (b, other) in combinations(beside, 2)]
+    pairs = [((a, b), (one.with_probe + other.with_probe) / 2) for (a, one), (b, other) in combinations(beside, 2)]
     return [(Ensemble(members), gain) for members, gain in (*sizes, *with_first, *with_all, *pairs)]
 
 
@@ -230,9 +236,11 @@ def distilled(teacher: Recipe | Ensemble, prior: float, offered: Iterable[Recipe
     ]
 
 
-def _fine_tuning(best: Recipe, backbones: Mapping[str, Backbone], policies: Mapping[Policy, float]) -> Iterator[Recipe]:
+def _fine_tuning(best: Recipe, problem: Problem, policies: Mapping[Policy, float]) -> Iterator[Recipe]:
     """The last blocks, on pictures of a size where that is cheap, in views of the policy that usually gains most."""
-    seen_by = backbones.get(f"{EMBEDDED}@{TUNED_SIZE}", next(iter(backbones.values())))
+    backbones = problem.backbones
+    cheap = (each for name, each in backbones.items() if name.partition("+")[0] == f"{EMBEDDED}@{TUNED_SIZE}")
+    seen_by = next(cheap, next(iter(backbones.values())))
     if not (isinstance(best.adapt, Probe) and isinstance(seen_by, EfficientNetLite0Backbone)):
         return
     policy = max(policies, key=lambda each: policies[each])
@@ -244,26 +252,48 @@ def _fine_tuning(best: Recipe, backbones: Mapping[str, Backbone], policies: Mapp
 
 def _contrastive(
     best: Recipe,
-    backbones: Mapping[str, Backbone],
+    problem: Problem,
     policies: Mapping[Policy, float],  # noqa: ARG001
 ) -> Iterator[Recipe]:
     """The sentence encoder, trained on pairs."""
-    if isinstance(best.adapt, Probe) and isinstance(backbones[best.backbone], SentenceEncoder):
+    if isinstance(best.adapt, Probe) and isinstance(problem.seen_through(best.backbone), SentenceEncoder):
         yield replace(best, adapt=Contrastive(replace(best.adapt, penalty=None, head="ridge")))
 
 
 def _tfidf(
     best: Recipe,
-    backbones: Mapping[str, Backbone],
+    problem: Problem,
     policies: Mapping[Policy, float],  # noqa: ARG001
 ) -> Iterator[Recipe]:
     """Counts of words, which know what a word is but not what it means."""
-    if isinstance(backbones[best.backbone], TextBackbone):
+    if isinstance(problem.seen_through(best.backbone), TextBackbone):
         yield replace(best, adapt=Tfidf())
+
+
+def _with_pool(least: int, most: float, of_texts: bool = False) -> Make:
+    """Unlabelled examples, where there are some, for so many labels per class: the more labels, the less they gain."""
+
+    def make(
+        best: Recipe,
+        problem: Problem,
+        policies: Mapping[Policy, float],  # noqa: ARG001
+    ) -> Iterator[Recipe]:
+        n_each, is_text = len(problem.targets) / problem.n_classes, isinstance(problem.backbone, TextBackbone)
+        if problem.unlabelled is not None and least <= n_each < most and is_text == of_texts:
+            assert isinstance(best.adapt, Probe)  # noqa: S101 - partners are made from probes
+            yield replace(best, adapt=Unlabelled(best.adapt))
+
+    return make
 
 
 PARTNERS = (  # gains: means over the training rests of five sets of images, and of texts
     Partner(_tfidf, alone=-0.05, with_probe=0.01, with_sizes=0.01),  # exact before trained
+    Partner(_with_pool(1, 2), alone=0.06, with_probe=0.05, with_sizes=0.06),
+    Partner(_with_pool(2, 4), alone=0.035, with_probe=0.03, with_sizes=0.04),
+    Partner(_with_pool(4, 10), alone=0.02, with_probe=0.015, with_sizes=0.025),
+    Partner(_with_pool(10, math.inf), alone=0.01, with_probe=0.005, with_sizes=0.015),
+    Partner(_with_pool(1, 2, of_texts=True), alone=0.06, with_probe=0.05, with_sizes=0.05),
+    Partner(_with_pool(2, math.inf, of_texts=True), alone=-0.015, with_probe=-0.005, with_sizes=-0.005),
     Partner(_fine_tuning, alone=0.025, with_probe=0.02, with_sizes=0.025),
     Partner(_contrastive, alone=0.06, with_probe=0.04, with_sizes=0.04),
 )

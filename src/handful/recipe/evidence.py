@@ -15,6 +15,7 @@ from handful.recipe.ensemble import Ensemble
 from handful.recipe.folds import Folds
 from handful.recipe.recipe import Recipe
 from handful.recipe.trial import Selection, Trial
+from handful.recipe.unlabelled import Unlabelled
 from handful.transfer.contrastive import Contrastive
 from handful.transfer.distillation import Distillation, Teacher
 from handful.transfer.fine_tuning import FineTuning
@@ -75,6 +76,7 @@ SWITCHES = (
     _of_members("fine-tuning", lambda members: _has(members, FineTuning)),
     _of_members("contrastive fine-tuning", lambda members: _has(members, Contrastive)),
     _of_members("counts of words", lambda members: _has(members, Tfidf)),
+    _of_members("unlabelled data", lambda members: _has(members, Unlabelled)),
 )
 
 

@@ -8,6 +8,7 @@ from handful.augment.policy import Policy
 from handful.core.errors import HandfulError, ModelError, UsageError
 from handful.recipe.ensemble import Ensemble
 from handful.recipe.recipe import Recipe
+from handful.recipe.unlabelled import Unlabelled
 from handful.transfer.contrastive import Contrastive
 from handful.transfer.distillation import Distillation
 from handful.transfer.fine_tuning import FineTuning
@@ -18,7 +19,7 @@ from handful.transfer.tfidf import Tfidf
 
 REMEDY = "fit the model again"
 TECHNIQUES: dict[str, type[Technique]] = {
-    each.technique: each for each in (Probe, FineTuning, Contrastive, TextTuning, Tfidf, Distillation)
+    each.technique: each for each in (Probe, FineTuning, Contrastive, TextTuning, Tfidf, Unlabelled, Distillation)
 }
 
 

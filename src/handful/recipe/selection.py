@@ -121,7 +121,7 @@ class Race:
             return
         smaller = self.try_exact(on_smaller_pictures(recipe, best.prior, backbones))
         beside: list[tuple[Trial, Partner]] = []
-        offered = partners(recipe, backbones, policies)
+        offered = partners(recipe, self.problem, policies)
         for each, kind in offered:
             candidate = Candidate(each, best.prior + kind.alone)
             found = self._trained(candidate, best) if each.is_trained else self.try_exact([candidate])
@@ -298,6 +298,19 @@ class Race:
         return int(small**2 * large)
 
 
-def expected_best(candidates: Sequence[Candidate]) -> Recipe | Ensemble:
-    """The recipe to take when there is nothing to validate on: the one that usually does best."""
-    return max(candidates, key=lambda candidate: candidate.prior).recipe
+def expected_best(
+    candidates: Sequence[Candidate], problem: Problem, policies: Mapping[Policy, float] | None = None
+) -> Recipe | Ensemble:
+    """The recipe to take when there is nothing to validate on: the one that usually does best.
+
+    What is made from the best probe takes part if it is exact; what is trained must be seen to help.
+
+    Args:
+        candidates: Probes.
+        problem: Says what else applies.
+        policies: As for `select`.
+    """
+    best = max(candidates, key=lambda candidate: candidate.prior)
+    offered = [] if policies is None else partners(best.recipe.members[0], problem, policies)
+    more = [Candidate(recipe, best.prior + kind.alone) for recipe, kind in offered if not recipe.is_trained]
+    return max((best, *more), key=lambda candidate: candidate.prior).recipe

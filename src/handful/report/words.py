@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from handful.core.words import count
 from handful.report.figures import (
     Figures,
     bounds,
@@ -217,6 +218,32 @@ def against_floor(metrics: Figures) -> str:
         return ""
     who = f"The plain method {floor.get('name')}, which knows nothing but your examples,"
     return f"{who} scores {estimate(floor['score'])}."
+
+
+def unlabelled(account: Figures, many: str = "examples") -> str:
+    """What became of the examples without labels.
+
+    Example:
+        >>> nothing = dict(unreadable=0, in_training=0, in_test=0, repeats=0, unlike=0)
+        >>> unlabelled({"n": 5000, "drawn": 1500, "used": 1498, **nothing, "in_test": 2}, "photos")
+        '1498 of 5000 unlabelled photos are learned from: 1500 drawn at random, 2 also in the test data left out'
+        >>> unlabelled({"n": 1, "drawn": 1, "used": 0, **nothing})
+        '1 unlabelled example: set aside, too few are of use'
+    """
+    of_kind = "unlike the labelled ones, which count little" if account["used"] else "unlike the labelled ones"
+    reasons = {
+        "unreadable": "that cannot be read left out",
+        "in_training": "also in the training data left out",
+        "in_test": "also in the test data left out",
+        "repeats": "that come twice left out",
+        "unlike": of_kind,
+    }
+    parts = [f"{account['drawn']} drawn at random"] if account["drawn"] < account["n"] else []
+    parts += [f"{account[key]} {why}" for key, why in reasons.items() if account[key]]
+    pool = count(account["n"], f"unlabelled {many.removesuffix('s')}", f"unlabelled {many}")
+    if not account["used"]:
+        return f"{pool}: set aside, too few are of use" + (f" ({', '.join(parts)})" if parts else "")
+    return f"{account['used']} of {pool} are learned from" + (f": {', '.join(parts)}" if parts else "")
 
 
 def _setting(value: Any) -> str:

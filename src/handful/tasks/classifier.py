@@ -65,7 +65,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
                 cannot be read, an empty text, say, is left out with a warning.
             y: Labels, n of them.
             groups: Patient, camera or author of each example; never split across folds.
-            unlabelled: More examples; no technique of this version learns from them.
+            unlabelled: More examples of the kind: with few labels they help to see which ones belong together.
         """
         data = from_arrays(X, y, groups)
         pool = None if unlabelled is None else from_arrays(unlabelled)

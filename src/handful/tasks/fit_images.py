@@ -11,15 +11,17 @@ from handful.bundle.inputs import Feed
 from handful.core.progress import SILENT, Progress
 from handful.data.cache import FeatureCache
 from handful.data.readers import Splits
+from handful.nn.backbone import ImageBackbone
 from handful.nn.backbones import backbone_named
 from handful.nn.embedded import NAME as EMBEDDED
 from handful.nn.embedded import EfficientNetLite0Backbone
 from handful.recipe.budget import Budget
 from handful.recipe.candidates import affordable, candidates, n_views_worth, policies_tried, views_tried
 from handful.tasks.fitting import Fit, Settings, Stages, Subject, check_settings, fit_subject
-from handful.tasks.images import Part, Pixels, prepare_images
+from handful.tasks.images import Part, Pixels, Prepared, prepare_images
 from handful.tasks.pictures import pictures_of
 from handful.tasks.pixel_examples import pixel_examples
+from handful.tasks.pool import Pool, picture_pool
 from handful.transfer.technique import Examples, Problem
 
 TASK = "image classification"
@@ -44,6 +46,7 @@ def fit_images(splits: Splits, settings: Settings, name: str = "photos", progres
         policies = _policies(settings, data.train.data.classes, n, most, budget, progress)
         examples = _examples(data.train.pixels, settings, progress)
         examples.features(backbone, views_tried(policies, most))
+        pool = _pool(splits, data, examples, backbone, settings, budget, progress)
     smaller = backbone.smaller if isinstance(backbone, EfficientNetLite0Backbone) else ()
     subject = Subject(
         task=TASK,
@@ -57,6 +60,7 @@ def fit_images(splits: Splits, settings: Settings, name: str = "photos", progres
             seed=settings.seed,
             jobs=settings.jobs,
             engine=settings.engine,
+            unlabelled=pool.examples if pool else None,
             progress=progress,
         ),
         tried=candidates(backbone, data.train.counts, policies, most),
@@ -67,6 +71,7 @@ def fit_images(splits: Splits, settings: Settings, name: str = "photos", progres
         digest=_digest(data.train),
         called="photos",
         pictures=lambda audit, probabilities, costs: pictures_of(data.train, audit, probabilities, costs),
+        pool=pool,
     )
     return fit_subject(subject, settings, budget, stages, name)
 
@@ -83,6 +88,25 @@ def _policies(
         left = ", ".join(policy.name for policy in asked if policy not in kept)
         progress.note(f"the budget leaves no time to try the augmentation {left}")
     return kept
+
+
+def _pool(
+    splits: Splits,
+    data: Prepared,
+    examples: Examples,
+    backbone: ImageBackbone,
+    settings: Settings,
+    budget: Budget,
+    progress: Progress,
+) -> Pool | None:
+    """The unlabelled photos, where there are any and a technique would learn from them."""
+    if splits.unlabelled is None or settings.recipe == "probe":
+        return None
+    cache, tested = FeatureCache() if settings.cached else None, data.test.pixels if data.test else None
+    return picture_pool(
+        splits.unlabelled, examples, tested, backbone, budget, settings.seed,
+        jobs=settings.jobs, cache=cache, device=settings.device, progress=progress,
+    )  # fmt: skip
 
 
 def _examples(pixels: Pixels, settings: Settings, progress: Progress) -> Examples:

@@ -19,6 +19,7 @@ from handful.recipe.recipe import Recipe
 from handful.report.page import Pictures
 from handful.tasks.fitting import Fit, Settings, Stages, Subject, check_settings, fit_subject
 from handful.tasks.pictures import cases_of
+from handful.tasks.pool import text_pool
 from handful.tasks.text_examples import text_examples
 from handful.tasks.texts import TextPart, prepare_texts
 from handful.transfer.technique import Problem
@@ -48,6 +49,12 @@ def fit_texts(splits: Splits, settings: Settings, name: str = "texts", progress:
     with stages("features"):
         examples = text_examples(train.texts, cache, progress)
         examples.features(backbone)
+        pool = None
+        if splits.unlabelled is not None and settings.recipe == "auto":
+            tested = data.test.texts if data.test else []
+            pool = text_pool(
+                splits.unlabelled, examples, tested, backbone, budget, settings.seed, cache=cache, progress=progress
+            )
     inputs = TextInputs(backbone.tokenizer_bytes, backbone.spec.max_length)
     subject = Subject(
         task=TASK,
@@ -61,6 +68,7 @@ def fit_texts(splits: Splits, settings: Settings, name: str = "texts", progress:
             seed=settings.seed,
             jobs=settings.jobs,
             engine=settings.engine,
+            unlabelled=pool.examples if pool else None,
             progress=progress,
         ),
         tried=text_candidates(backbone, train.counts),
@@ -76,6 +84,7 @@ def fit_texts(splits: Splits, settings: Settings, name: str = "texts", progress:
         pictures=lambda audit, probabilities, costs: _shown(train, probabilities, costs),  # noqa: ARG005
         tokenizer=backbone.tokenizer_bytes,
         floor=Recipe(backbone.name, Tfidf()),
+        pool=pool,
     )
     return fit_subject(subject, settings, budget, stages, name)
 

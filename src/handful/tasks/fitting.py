@@ -35,6 +35,7 @@ from handful.tasks.assemble import assemble_graph, check_parity, describe, tenso
 from handful.tasks.estimate import conformal_section, probability_sections, share_note, tested_sections
 from handful.tasks.learn import Learned, learn, sample_sections
 from handful.tasks.parts import Labelled, Ready
+from handful.tasks.pool import Pool
 from handful.tasks.suspects import suspect_labels
 from handful.transfer.probe import Probe
 from handful.transfer.technique import Examples, Problem
@@ -150,6 +151,7 @@ class Subject:
         pictures: From findings, out-of-fold probabilities and what decides to what the report shows.
         tokenizer: `tokenizer.json`, of texts.
         floor: The plainest recipe, whose score is always shown.
+        pool: What became of the unlabelled examples; None where there are none.
     """
 
     task: str
@@ -165,6 +167,7 @@ class Subject:
     pictures: Callable[[Audit, Floats | None, Costs | None], Pictures]
     tokenizer: bytes = b""
     floor: Recipe | None = None
+    pool: Pool | None = None
 
 
 def fit_subject(subject: Subject, settings: Settings, budget: Budget, stages: Stages, name: str) -> Fit:
@@ -195,6 +198,7 @@ def fit_subject(subject: Subject, settings: Settings, budget: Budget, stages: St
         data = data.with_findings(*suspect_labels(learned.alone, data.train))
     settings = replace(settings, backbone=problem.backbone.name)
     metrics = {**_account(subject.task, subject.called, data, learned, tested, settings, metric)}
+    metrics |= {"unlabelled": subject.pool and subject.pool.account}
     metrics |= {"versions": manifest.versions, "data": manifest.data, "licences": list(manifest.licences)}
     metrics |= {"seconds": sum(stages.seconds.values()), "stages": stages.seconds}
     seen_by_others = learned.out_of_fold.probabilities if learned.out_of_fold else None

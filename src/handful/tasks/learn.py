@@ -200,7 +200,7 @@ def _unvalidated(
     )
     skipped: dict[str, Any] = {}
     if part is None:
-        recipe = expected_best(tried)
+        recipe = expected_best(tried, problem, policies)
         fitted = recipe.fit(problem)
     else:
         folds = folds_of(part.targets, part.units, part.seed)

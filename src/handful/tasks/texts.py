@@ -86,6 +86,12 @@ def _readable(data: Dataset, strict: bool) -> tuple[TextPart, tuple[Problem, ...
     return TextPart(replace(data.take(rows), inputs=list(texts.values())), rows), tuple(problems)
 
 
+def readable_texts(data: Dataset) -> tuple[TextPart, int]:
+    """The texts that can be read, and how many cannot."""
+    part, problems = _readable(data, strict=False)
+    return part, len(problems)
+
+
 def _without(part: TextPart, places: Rows) -> TextPart | None:
     """What is left without some places; None when nothing is."""
     kept = np.setdiff1d(np.arange(len(part.data)), places)

@@ -23,6 +23,11 @@ from handful.core.errors import UsageError
 from handful.core.optional import require
 
 
+def has_bfloat16() -> bool:
+    """Whether this CPU multiplies bfloat16 natively: a step then takes about half of the time."""
+    return bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
+
+
 class Engine(ABC):
     """The processes that train together. Number 0 writes files and talks to the user."""
 

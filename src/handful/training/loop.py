@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 import zlib
+from collections.abc import Callable
 from dataclasses import fields
 
 import numpy as np
@@ -25,6 +26,10 @@ from handful.training.parameters import Groups, RateShare, everywhere_alike, par
 from handful.training.settings import Training
 
 
+class Diverged(JobError):
+    """Loss or gradient are no longer finite; what was learned until then is in the last checkpoint."""
+
+
 def train(
     module: nn.Module,
     objective: Objective,
@@ -38,6 +43,7 @@ def train(
     checkpoint: Checkpoint | None = None,
     progress: Progress = SILENT,
     engine: Engine | None = None,
+    watch: Callable[[Run], None] | None = None,
 ) -> History:
     """Train a module in place; it ends up in eval mode, with the averaged weights if `how.ema` asks for them.
 
@@ -55,11 +61,12 @@ def train(
         rate_share: From a parameter's name to its share of the learning rate; see `layerwise`.
         checkpoint: Written now and then; a training that finds one goes on from there.
         engine: Several processes; see `accelerated`. The seed must be the same in all of them.
+        watch: Called after every step with what the training is in the middle of, to look at and not to change.
     Returns:
         A row for each step: step (from 1), epoch (from 1), loss, the objective's named terms, learning_rate, seconds.
     Raises:
-        JobError: when loss or gradient are no longer finite; the weights are those before that step. When memory is
-            too small, or the disk full.
+        Diverged: when loss or gradient are no longer finite; the weights are those before that step.
+        JobError: when memory is too small, or the disk full.
         ModelError: when the checkpoint is damaged or of another training.
     """
     engine = engine or OneProcess()
@@ -95,6 +102,8 @@ def train(
             seconds = time.perf_counter() - started
             run.history.append({"step": step + 1, "epoch": epoch + 1, **found, "seconds": seconds})
             run.step, run.parts = step + 1, gradients.parts
+            if watch is not None:  # before the checkpoint: who is killed while looking looks again
+                watch(run)
             if kept is not None and (run.step % kept.every == 0 or run.step == n_steps):
                 kept.save(run)
             bar.step(found["loss"])
@@ -134,7 +143,7 @@ def _check_finite(loss: float, length: float, step: int, n_steps: int, rate: flo
     for name, value in (("loss", loss), ("gradient", length)):
         if not math.isfinite(value):
             what = f"the {name} became {value} at step {step} of {n_steps}, at a learning rate of {rate:.3g}"
-            raise JobError(what, "training", "lower the learning rate, or look for broken examples")
+            raise Diverged(what, "training", "lower the learning rate, or look for broken examples")
 
 
 def _average_buffers(module: nn.Module, engine: Engine) -> None:

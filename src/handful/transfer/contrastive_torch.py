@@ -16,6 +16,7 @@ from handful.nn.backbone import Backbone
 from handful.nn.linear import Floats
 from handful.nn.minilm_torch import MiniLM
 from handful.nn.tuned_encoder import TunedSentenceEncoder
+from handful.training.devices import has_bfloat16
 from handful.training.loop import train
 from handful.training.objective import LossTerms, Objective
 from handful.training.parameters import layerwise
@@ -23,7 +24,7 @@ from handful.transfer.contrastive import Contrastive
 from handful.transfer.probe import FittedProbe, Targets, predicted_scores
 from handful.transfer.probe_head_torch import one_thread
 from handful.transfer.technique import Problem
-from handful.transfer.text_material_torch import Group, Index, TextMaterial, has_bfloat16, trainable
+from handful.transfer.text_material_torch import Group, Index, TextMaterial, trainable
 
 
 @dataclass(frozen=True)

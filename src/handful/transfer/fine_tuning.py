@@ -120,5 +120,5 @@ class FineTuning(Trained):
 
     def brief(self, backbone: str, policy: Policy) -> str:
         """A few words, for tables and charts."""
-        _, at, size = backbone.partition("@")
+        _, at, size = backbone.partition("+")[0].partition("@")
         return f"fine-tuned: {self.n_blocks} blocks, {policy.name}" + (f", {size} px" if at else "")

@@ -115,7 +115,7 @@ class Probe(Technique):
         parts += ["square root"] if self.power == 0.5 else []
         parts += ["1 view" if len(self.views) == 1 else f"{len(self.views)} views: {policy.name}"]
         parts += ["equal weights"] if self.class_weights == "balanced" else []
-        _, at, size = backbone.partition("@")
+        _, at, size = backbone.partition("+")[0].partition("@")
         return ", ".join([*parts, *([f"{size} px"] if at else [])])
 
 

@@ -14,20 +14,15 @@ and 8. Differs: features are frozen; the term s / n_k; the leave-outs in closed 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from handful.core.errors import DataError, UsageError
-from handful.evaluate.arrays import softmax
+from handful.core.errors import DataError
 from handful.nn.backbone import Backbone
 from handful.nn.linear import Floats, Linear, blocks_of, one_hot
 from handful.transfer.probe import Features, Targets, prepare
-
-Chunks = Callable[[], Iterable[npt.NDArray[np.floating]]]
-"""Gives the unlabelled rows anew each time it is called, some at a time: each of shape (any, dim)."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +162,7 @@ def _scores(products: Floats, moments: _Moments) -> Floats:
 
 @dataclass(frozen=True)
 class ClassSums:
-    """Sums of the examples of each class, which may count in part.
+    """Sums of the examples of each class.
 
     Args:
         vectors: Shape (c, dim).
@@ -193,9 +188,6 @@ class ClassSums:
         """The linear score of the nearest mean."""
         return Linear(self.means.T, _Moments(self.counts, self.norms, self.squares).biases)
 
-    def __add__(self, other: ClassSums) -> ClassSums:
-        return ClassSums(self.vectors + other.vectors, self.counts + other.counts, self.squares + other.squares)
-
 
 def class_sums(rows: npt.NDArray[np.floating], outputs: Floats) -> ClassSums:
     """Sums of labelled rows.
@@ -209,114 +201,7 @@ def class_sums(rows: npt.NDArray[np.floating], outputs: Floats) -> ClassSums:
     counts = outputs.sum(axis=0)
     if not counts.all():
         raise DataError(f"class number {int(np.argmin(counts))} has no example, so it has no prototype")
-    return _sums(rows, outputs)
-
-
-def _sums(rows: npt.NDArray[np.floating], shares: Floats) -> ClassSums:
-    return ClassSums(shares.T @ rows, shares.sum(axis=0), shares.T @ np.square(rows, dtype=np.float64).sum(axis=1))
-
-
-@dataclass(frozen=True)
-class SoftKMeans:
-    """How unlabelled examples pull the prototypes.
-
-    Args:
-        sharpness: Of the assignments, times the squared distance of prepared rows (of unit length); infinite is hard.
-        worth: All unlabelled examples together count as that many labelled ones of every class, however many they are.
-        n_steps: Rounds of assigning and averaging; each reads all unlabelled rows once.
-        steepness: How sharply what lies farther from a prototype than the average is left out; 0 keeps everything.
-    """
-
-    sharpness: float = 40.0
-    worth: float = 2.0
-    n_steps: int = 3
-    steepness: float = 20.0
-
-    def __post_init__(self) -> None:
-        if self.sharpness <= 0 or self.worth <= 0 or self.n_steps < 1 or self.steepness < 0:
-            what = "sharpness and worth are positive, n_steps at least 1 and steepness not negative"
-            raise UsageError(f"{what}, got {self}", "SoftKMeans")
-
-
-def soft_kmeans(settings: SoftKMeans, labelled: ClassSums, unlabelled: Chunks) -> ClassSums:
-    """Class sums refined by unlabelled rows, which belong in part to every class.
-
-        z_jk = softmax_k(-sharpness |x_j - c_k|^2)
-        c_k = (sum of labelled rows of class k + w sum_j z_jk m_jk x_j) / (n_k + w sum_j z_jk m_jk)
-
-    A distractor, which belongs to no class, is far from all prototypes: m_jk = sigmoid(-steepness (d_jk / d_k - 1))
-    with d_k the average of d_jk = |x_j - c_k|^2 over the unlabelled rows.
-
-    Not safe: with one to five labels per class it was worth 0 to 6 points on hand signs and on clothes, and cost 4 to 9
-    on blood cells.
-
-    Args:
-        settings: How they pull.
-        labelled: From `class_sums`.
-        unlabelled: Prepared rows in chunks, read `n_steps + 1` times; memory does not grow with their number.
-    Returns:
-        Labelled and unlabelled together: `means` are the refined prototypes, `head()` the head.
-    Raises:
-        DataError: when there are no unlabelled rows.
-    Source: Ren et al. 2018, arXiv:1803.00676, eq. 3, and eq. 6 to 8 for m. Differs: a sharpness, for features that were
-    not trained for a sharpness of 1; `worth`, without which a large pool drowns the labels; more than one round; the
-    threshold of m is the average distance and not learned.
-    """
-    n_rows, mean, mean_square = _pool_moments(unlabelled, labelled.vectors.shape[1])
-    weight = settings.worth * len(labelled.counts) / n_rows
-    refined = labelled
-    for _ in range(settings.n_steps):
-        means = refined.means
-        typical = mean_square - 2 * means @ mean + np.square(means).sum(axis=1)
-        refined = labelled
-        for rows in unlabelled():
-            refined += _sums(rows, weight * _shares(settings, _squared_distances(rows, means), typical))
-    return refined
-
-
-def prepared_chunks(features: Features, settings: Prototypes, backbone: Backbone, size: int = 1024) -> Chunks:
-    """Rows of unlabelled features as `soft_kmeans` reads them, prepared `size` at a time.
-
-    Args:
-        features: Shape (n, n_views, dim), in memory or in a file.
-        settings: Which layers, power and test views.
-        backbone: Says where the layers stand.
-        size: Rows of a chunk.
-    """
-    columns = backbone.columns(settings.layers)
-
-    def chunks() -> Iterator[Floats]:
-        for start in range(0, len(features), size):
-            yield _mean_view(features[start : start + size], settings.test_views, columns, settings.power)
-
-    return chunks
-
-
-def _pool_moments(unlabelled: Chunks, dim: int) -> tuple[int, Floats, float]:
-    """How many rows there are, their mean, and their mean squared length."""
-    n_rows, total, square = 0, np.zeros(dim), 0.0
-    for rows in unlabelled():
-        n_rows += len(rows)
-        total += rows.sum(axis=0, dtype=np.float64)
-        square += float(np.square(rows, dtype=np.float64).sum())
-    if not n_rows:
-        raise DataError("there are no unlabelled examples to refine the prototypes with")
-    return n_rows, total / n_rows, square / n_rows
-
-
-def _squared_distances(rows: npt.NDArray[np.floating], means: Floats) -> Floats:
-    """Shape (n, c)."""
-    lengths = np.square(rows, dtype=np.float64).sum(axis=1)[:, None]
-    return np.asarray(np.maximum(lengths - 2 * rows @ means.T + np.square(means).sum(axis=1), 0))
-
-
-def _shares(settings: SoftKMeans, distances: Floats, typical: Floats) -> Floats:
-    """How much of each row belongs to each class, shape (n, c); a distractor hardly belongs to any."""
-    shares = softmax(-settings.sharpness * distances)
-    if settings.steepness:
-        away = np.clip(settings.steepness * (distances / np.maximum(typical, 1e-12) - 1), -50, 50)
-        shares = shares / (1 + np.exp(away))
-    return shares
+    return ClassSums(outputs.T @ rows, counts, outputs.T @ np.square(rows, dtype=np.float64).sum(axis=1))
 
 
 def _mean_view(features: Features, views: tuple[int, ...], columns: list[slice], power: float) -> Floats:

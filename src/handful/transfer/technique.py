@@ -52,6 +52,11 @@ class Examples:
             self._known |= {(backbone.name, view): found[:, at] for at, view in enumerate(missing)}
         return np.stack([self._known[backbone.name, view] for view in views], axis=1)
 
+    def knowing(self, backbone: Backbone, view: View, features: npt.NDArray[np.float16]) -> Self:
+        """The same examples, when features of a view are there already, shape (n, dim)."""
+        self._known[backbone.name, view] = features
+        return self
+
     def take(self, rows: Ints) -> Examples:
         """Some of them, with the features that are known."""
         raw = self.raw[rows] if isinstance(self.raw, np.ndarray) else [self.raw[row] for row in rows]
@@ -73,6 +78,7 @@ class Problem:
         seed: Of everything random.
         jobs: How many folds are trained at a time; as many as there are cores when None.
         engine: Where they are trained: "local", or "ray".
+        unlabelled: More of the kind, whose labels nobody knows; None where there are none.
         progress: Told what goes on.
     """
 
@@ -84,6 +90,7 @@ class Problem:
     seed: int = 0
     jobs: int | None = None
     engine: str = "local"
+    unlabelled: Examples | None = None
     progress: Progress = field(default=SILENT, compare=False)
     _kept: dict[Hashable, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
@@ -111,7 +118,7 @@ class Problem:
         return self.backbones[name]
 
     def take(self, rows: Ints) -> Problem:
-        """The same problem on some of the examples."""
+        """The same problem on some of the examples, with all unlabelled ones."""
         examples = self.examples.take(rows)
         return replace(self, examples=examples, targets=self.targets[rows], units=self.units[rows])
 

@@ -148,8 +148,3 @@ def sentence_network(backbone: Backbone) -> tuple[MiniLM, TextWindows]:
         if isinstance(network, MiniLM):
             return network, backbone.windows
     raise UsageError("only the embedded sentence encoder can be tuned here", backbone.name, "use all-minilm-l6-v2")
-
-
-def has_bfloat16() -> bool:
-    """Whether this CPU multiplies bfloat16 natively: a step then takes about half of the time."""
-    return bool(torch.cpu.get_capabilities().get("avx512_bf16", False))

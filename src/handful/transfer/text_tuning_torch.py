@@ -16,13 +16,14 @@ from handful.nn.backbone import Backbone
 from handful.nn.linear import Floats, Linear
 from handful.nn.minilm_torch import MiniLM
 from handful.nn.tuned_encoder import TunedSentenceEncoder
+from handful.training.devices import has_bfloat16
 from handful.training.loop import train
 from handful.training.objective import Supervised
 from handful.training.parameters import layerwise
 from handful.transfer.probe import FittedProbe
 from handful.transfer.probe_head_torch import ProbeHead, Tuned, one_thread, starting_scale
 from handful.transfer.technique import Problem
-from handful.transfer.text_material_torch import Group, Index, TextMaterial, has_bfloat16, trainable
+from handful.transfer.text_material_torch import Group, Index, TextMaterial, trainable
 from handful.transfer.text_tuning import TextTuning
 
 

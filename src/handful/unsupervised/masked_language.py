@@ -9,7 +9,7 @@ steps, lest what it knows of sentences be lost.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from handful.nn.text_backbone import TextBackbone
 from handful.nn.tuned_encoder import TunedSentenceEncoder
 
 if TYPE_CHECKING:
-    from handful.training.checkpoint import Checkpoint
+    from handful.training.checkpoint import Checkpoint, Run
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ class MaskedLanguage:
         seed: int,
         checkpoint: Checkpoint | None = None,
         progress: Progress = SILENT,
+        watch: Callable[[Run], None] | None = None,
     ) -> TunedSentenceEncoder:
         """The encoder after it has read some texts; it is the same kind of backbone as before.
 
@@ -64,6 +65,7 @@ class MaskedLanguage:
             seed: Of order and hidden words.
             checkpoint: Where a training that was killed goes on.
             progress: Shows the loss.
+            watch: Called after every step; it may raise `TimeIsUp`, and what was learned until then is kept.
         Raises:
             UsageError: when the encoder is another network.
             DataError: when there is nothing to read.
@@ -71,4 +73,4 @@ class MaskedLanguage:
         """
         from handful.unsupervised.masked_language_torch import read_on
 
-        return read_on(self, texts, encoder, seed, checkpoint, progress)
+        return read_on(self, texts, encoder, seed, checkpoint, progress, watch)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +20,13 @@ from handful.nn.minilm_torch import MiniLM
 from handful.nn.text_backbone import TextBackbone
 from handful.nn.text_windows import TextWindows
 from handful.nn.tuned_encoder import TunedSentenceEncoder
-from handful.training.checkpoint import Checkpoint
+from handful.training.checkpoint import Checkpoint, Run
 from handful.training.loop import train
 from handful.training.objective import LossTerms, Objective
 from handful.training.parameters import layerwise
 from handful.training.settings import Training
 from handful.unsupervised.masked_language import MaskedLanguage
+from handful.unsupervised.pretraining_torch import TimeIsUp
 
 HIDDEN, EXCHANGED = 0.8, 0.1  # of the words to guess; the others are left as they are
 FIRST_WORD = 999  # ids below are special or not in use
@@ -79,6 +81,7 @@ def read_on(
     seed: int,
     checkpoint: Checkpoint | None,
     progress: Progress,
+    watch: Callable[[Run], None] | None,
 ) -> TunedSentenceEncoder:
     """See `MaskedLanguage.read_on`."""
     network = encoder.module()
@@ -104,17 +107,19 @@ def read_on(
         learning_rate=settings.learning_rate,
         weight_decay=settings.weight_decay,
     )
-    train(
-        WithWords(network, known),
-        HiddenWords(),
-        fetch,
-        len(passages),
-        how,
-        seed,
-        rate_share=lambda name: below(name) if name.startswith("network.") else settings.head_factor,
-        checkpoint=checkpoint,
-        progress=progress,
-    )
+    with suppress(TimeIsUp):
+        train(
+            WithWords(network, known),
+            HiddenWords(),
+            fetch,
+            len(passages),
+            how,
+            seed,
+            rate_share=lambda name: below(name) if name.startswith("network.") else settings.head_factor,
+            checkpoint=checkpoint,
+            progress=progress,
+            watch=watch,
+        )
     return TunedSentenceEncoder(network.as_published())
 
 

@@ -1,0 +1,66 @@
+"""`handful generate`: new images like those of a data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from handful.cli.output import AsJson, Jobs, Seed, Terminal, show, show_json
+
+TAB = 12
+
+
+def generate(
+    data: Annotated[Path, typer.Argument(help="Folder class/photo.png, or a table of images; up to 64 pixels.")],
+    count: Annotated[int, typer.Option(min=1, help="New images of each class.")],
+    out: Annotated[Path, typer.Option(help="Folder for them, CLASS/generated-1.png and so on.")],
+    sheet: Annotated[Path | None, typer.Option(help="Draw samples into a PNG file, again and again.")] = None,
+    size: Annotated[int | None, typer.Option(min=8, max=64, help="Shrink the images to this side first.")] = None,
+    steps: Annotated[int, typer.Option(min=1, help="That the GAN learns for; more for more images.")] = 1500,
+    seed: Seed = 0,
+    jobs: Jobs = None,
+    as_json: AsJson = False,
+) -> None:
+    """Learn to paint images like these (a GAN), paint some, and say how real they are."""
+    from handful.tasks.generating import Settings, generate_images
+
+    how = Settings(count, size, steps, seed=seed, jobs=jobs)
+    result = generate_images(data, out, how, sheet, Terminal())
+    if as_json:
+        show_json(result)
+    else:
+        _report(result)
+
+
+def _report(result: dict[str, Any]) -> None:
+    for note in result["notes"]:
+        show(f"note: {note}", indent=2)
+    side, n_classes = result["size"], len(result["classes"])
+    show(f"learned     from {result['n']} images of {n_classes} classes, {side} x {side}, {result['steps']} steps", TAB)
+    show(f"generated   {result['out']}: {result['count']} of each class", TAB)
+    if result["sheet"]:
+        show(f"sheet       {result['sheet']}", TAB)
+    if result["distances"]:
+        _say_distances(result)
+
+
+def _say_distances(result: dict[str, Any]) -> None:
+    found, real, copied = result["distances"], result["real_distances"], result["memorising"]
+    kernel = found["kernel"]
+    show(f"against     {result['against']}, {found['n']} of each; in brackets what real images reach", TAB)
+    interval = f"[{kernel['low']:.3f}, {kernel['high']:.3f}]"
+    show(f"kernel      {kernel['value']:.3f} {interval}{_beside(real and real['kernel']['value'], '.3f')}", TAB)
+    show(f"Frechet     {found['frechet']:.0f}{_beside(real and real['frechet'], '.0f')}", TAB)
+    for name, meaning in (("precision", "look real"), ("recall", "of the real could be generated")):
+        share = f"{100 * found[name]:.0f} %{_beside(real and 100 * real[name], '.0f')} {meaning}"
+        show(f"{name:12}{share}", TAB)
+    if copied:
+        interval = f"{copied['value']:.2f} [{copied['low']:.2f}, {copied['high']:.2f}]"
+        verdict = "it memorises in part" if copied["low"] > 0.5 else "no sign that it memorises"
+        show(f"memorising  {interval}, 0.50 where nothing is copied: {verdict}", TAB)
+
+
+def _beside(value: float | None, digits: str) -> str:
+    return "" if value is None else f" ({value:{digits}})"

@@ -1,0 +1,267 @@
+"""New images like those of a data set: learned from it, painted, and judged against images kept aside."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from handful.augment.views import ORIGINAL
+from handful.core.errors import DataError, ImageError, UsageError
+from handful.core.files import check_replaceable, replaced_file, replaced_folder
+from handful.core.progress import SILENT, Progress
+from handful.core.rng import stream
+from handful.core.words import count
+from handful.data.cache import FeatureCache
+from handful.data.dataset import Dataset
+from handful.data.images import Decoded, decode_all
+from handful.data.kind import kind_of
+from handful.data.pixels import Pixels, from_file, squash
+from handful.data.readers import Splits, read
+from handful.evaluate.arrays import Floats
+from handful.evaluate.generated import (
+    N_NEIGHBOURS,
+    frechet_distance,
+    kernel_distance,
+    nearer_to_training,
+    precision_recall,
+)
+from handful.nn.backbones import backbone_named
+from handful.nn.features import frozen_features
+from handful.unsupervised.gan import FEWEST, GAN, INSTEAD, LARGEST, SMALLEST
+
+JUDGE = "efficientnet-lite0@128"  # small pictures have no more to show at 224
+MOST_JUDGED = 2000
+KEPT_ASIDE = 5  # one image in so many, where there is no test part
+ENOUGH = KEPT_ASIDE * FEWEST  # images of which some can be spared
+COLUMNS, SHOWN, GAP = 10, 96, 4  # of a sheet: images of a class, their sides and the space between them, in pixels
+
+Index = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How images are generated.
+
+    Args:
+        count: Of each class.
+        size: Side of the square that pictures are shrunk to first; as they are when None.
+        steps: That the GAN learns for.
+        seed: Of everything random.
+        jobs: Images read at a time.
+    """
+
+    count: int
+    size: int | None = None
+    steps: int = 1500
+    seed: int = 0
+    jobs: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Real:
+    """The images of a data set: those to learn from, and those to judge by, if any can be spared."""
+
+    classes: tuple[str, ...]
+    pixels: Pixels
+    targets: Index
+    aside: Pixels | None
+    aside_called: str
+    notes: tuple[str, ...]
+
+
+def generate_images(
+    data: Path, out: Path, how: Settings, sheet: Path | None = None, progress: Progress = SILENT
+) -> dict[str, Any]:
+    """Learn from a data set, and write a folder of new images: a folder for each class, nothing else.
+
+    Args:
+        data: An image folder or a table of images, of up to 64 pixels unless `how.size` shrinks them.
+        out: A folder that is not there, or empty.
+        sheet: A PNG file of samples, a row for each class; it is drawn again and again while the GAN learns.
+    Returns:
+        What was done and how good it is, as `handful generate --json` prints it.
+    Raises:
+        UsageError, DataError: when a place is taken, or the images are too few, too large or none.
+        JobError: when the training diverges at once, or the disk is full.
+    """
+    start = time.monotonic()
+    _check_places(data, out, sheet)
+    real = _read(data, how, progress)
+    listening = _Heard(progress)
+    gan = GAN(how.steps, random_state=how.seed)
+
+    def watch(so_far: GAN) -> None:
+        if sheet is not None:
+            _draw(so_far, len(real.classes), sheet)
+
+    gan.fit(real.pixels, real.targets, watch, listening)
+    by_class = [gan.sample(how.count, label, _seed_of(how.seed, label)) for label in range(len(real.classes))]
+    with replaced_folder(out) as folder:
+        for name, images in zip(real.classes, by_class, strict=True):
+            _write(folder / name, images)
+    return {
+        "n": len(real.pixels),
+        "classes": list(real.classes),
+        "count": how.count,
+        "written": how.count * len(real.classes),
+        "size": real.pixels.shape[1],
+        "steps": gan.n_steps_,
+        "seed": how.seed,
+        "out": str(out),
+        "sheet": None if sheet is None else str(sheet),
+        **_judged(real, np.concatenate(by_class), how.seed, progress),
+        "notes": [*real.notes, *listening.notes],
+        "seconds": round(time.monotonic() - start, 2),
+    }
+
+
+class _Heard(Progress):
+    """Passes bars on and keeps notes, which belong to the result."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.notes: list[str] = []
+
+    @contextmanager
+    def track(self, label: str, total: int) -> Iterator[Callable[[int], None]]:
+        with self.progress.track(label, total) as advance:
+            yield advance
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+
+def _check_places(data: Path, out: Path, sheet: Path | None) -> None:
+    for path, option in ((out, "--out"), (sheet, "--sheet")):
+        if path is not None and path.resolve().is_relative_to(data.resolve()):
+            raise UsageError("what is generated would lie among the data", str(path), f"choose another {option}")
+    check_replaceable(out, frozenset(), "", "folder of generated images")
+    if sheet is None:
+        return
+    if sheet.suffix.lower() != ".png":
+        raise UsageError("a sheet is a PNG file", str(sheet), "name it sheet.png, say")
+    if sheet.resolve().is_relative_to(out.resolve()):
+        raise UsageError("the sheet would lie among the generated images", str(sheet), "choose another --sheet")
+
+
+def _read(data: Path, how: Settings, progress: Progress) -> _Real:
+    if kind_of(data)[0] == "text":
+        raise UsageError("these are texts, and images are generated", str(data), "name a folder of images")
+    splits = read(data)
+    train = splits.train
+    if foreign := [name for name in train.classes if Path(name).name != name or name in (".", "..")]:
+        raise DataError(f"a class called {foreign[0]!r} cannot be a folder", str(data), "rename it")
+    decoded = decode_all(train, how.size or _side_of(train, data), jobs=how.jobs, progress=progress)
+    if len(decoded.pixels) < FEWEST:
+        what = f"{count(len(decoded.pixels), 'image')}: from fewer than {FEWEST} a GAN learns nothing but to copy them"
+        raise DataError(what, str(data), f"add images, or {INSTEAD}")
+    few = ", ".join(problem.name for problem in decoded.problems[:3])
+    notes = [*splits.notes, *([f"{len(decoded.problems)} images cannot be read: {few}"] if few else [])]
+    return _parted(splits, decoded, notes, how, progress)
+
+
+def _side_of(data: Dataset, where: Path) -> int:
+    """The side of the largest image, if all are small enough."""
+    largest = SMALLEST
+    for source in data.inputs:
+        try:
+            side = max(from_file(Path(source), LARGEST).shape[:2])
+        except ImageError:
+            continue  # reading them all says so
+        if side > LARGEST:
+            what = (
+                f"{Path(source).name} has a side of more than {LARGEST} pixels: more takes days and thousands of images"
+            )
+            raise DataError(what, str(where), f"write --size {LARGEST} to shrink all of them, or {INSTEAD}")
+        largest = max(largest, side)
+    return largest
+
+
+def _parted(splits: Splits, decoded: Decoded, notes: list[str], how: Settings, progress: Progress) -> _Real:
+    """What to learn from and what to judge by: the test part, else some of each class, where there are enough."""
+    train, pixels = splits.train.take(decoded.rows), decoded.pixels
+    targets = np.asarray(train.targets)
+    if splits.test is not None:
+        aside = decode_all(splits.test, pixels.shape[1], jobs=how.jobs, progress=progress).pixels
+        return _Real(train.classes, pixels, targets, aside, "the test images", tuple(notes))
+    if len(pixels) < ENOUGH:
+        notes.append(f"{len(pixels)} images are too few to keep some aside: whether it memorises is not known")
+        return _Real(train.classes, pixels, targets, None, "the images learned from", tuple(notes))
+    order = stream(how.seed, "aside").permutation(len(pixels))
+    by_class = order[np.argsort(targets[order], kind="stable")]
+    spared = by_class[KEPT_ASIDE - 1 :: KEPT_ASIDE]
+    kept = np.setdiff1d(by_class, spared)
+    notes.append(f"{len(spared)} images, one in {KEPT_ASIDE}, are kept aside to judge by")
+    return _Real(train.classes, pixels[kept], targets[kept], pixels[spared], "images kept aside", tuple(notes))
+
+
+def _judged(real: _Real, samples: Pixels, seed: int, progress: Progress) -> dict[str, Any]:
+    """Distances at equal n, beside those of the images that it learned from, which no GAN can be asked to beat."""
+    rng = stream(seed, "judging")
+    aside = real.pixels if real.aside is None else real.aside
+    n = min(len(aside), len(samples), MOST_JUDGED, *([] if real.aside is None else [len(real.pixels)]))
+    if n <= N_NEIGHBOURS:
+        return {"against": None, "distances": None, "real_distances": None, "memorising": None}
+    some = [_features(_some(each, n, rng), progress) for each in (aside, samples)]
+    found = {"against": real.aside_called, "distances": _distances(*some), "real_distances": None, "memorising": None}
+    if real.aside is None:
+        return found
+    learned = _features(real.pixels, progress)
+    spread = nearer_to_training(some[1], learned, _features(real.aside, progress), rng)
+    return {**found, "real_distances": _distances(some[0], _some(learned, n, rng)), "memorising": asdict(spread)}
+
+
+def _distances(real: Floats, generated: Floats) -> dict[str, Any]:
+    covered = precision_recall(real, generated)
+    return {
+        "n": len(real),
+        "kernel": asdict(kernel_distance(real, generated)),
+        "frechet": frechet_distance(real, generated),
+        "precision": covered.precision,
+        "recall": covered.recall,
+    }
+
+
+def _some(examples: npt.NDArray[Any], n: int, rng: np.random.Generator) -> npt.NDArray[Any]:
+    return examples[np.sort(rng.permutation(len(examples))[:n])]
+
+
+def _features(images: Pixels, progress: Progress) -> Floats:
+    backbone = backbone_named(JUDGE)
+    squashed = np.stack([squash(image, backbone.spec.size) for image in images])
+    features = frozen_features(backbone, squashed, [ORIGINAL], FeatureCache(), progress=progress)[:, 0]
+    return np.hstack([features[:, column] for column in backbone.columns(backbone.last)]).astype(np.float64)
+
+
+def _seed_of(seed: int, label: int) -> int:
+    """Every class has draws of its own."""
+    return int(stream(seed, "generated", label).integers(2**31))
+
+
+def _write(folder: Path, images: Pixels) -> None:
+    folder.mkdir()
+    digits = len(str(len(images)))
+    for number, image in enumerate(images, start=1):
+        Image.fromarray(image).save(folder / f"generated-{number:0{digits}d}.png")
+
+
+def _draw(gan: GAN, n_classes: int, path: Path) -> None:
+    """A row of samples for each class, the same draws every time."""
+    rows = [gan.sample(COLUMNS, label, _seed_of(gan.random_state, label)) for label in range(n_classes)]
+    step = SHOWN + GAP
+    picture = np.full((n_classes * step + GAP, COLUMNS * step + GAP, 3), 255, np.uint8)
+    for row, images in enumerate(rows):
+        for column, image in enumerate(images):
+            tile = np.asarray(Image.fromarray(image).resize((SHOWN, SHOWN), Image.Resampling.BICUBIC))
+            top, left = GAP + row * step, GAP + column * step
+            picture[top : top + SHOWN, left : left + SHOWN] = tile
+    with replaced_file(path) as file:
+        Image.fromarray(picture).save(file.buffer, "PNG")

@@ -1,0 +1,1 @@
+"""`handful pretrain`: from unlabelled examples to a backbone in a folder."""

@@ -1,0 +1,90 @@
+"""`handful generate`: exactly so many images of each class and nothing else, how real they are, and what is refused."""
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from handful.tasks import generating
+
+
+@pytest.fixture(autouse=True)
+def small_judge(tiny_backbone, monkeypatch):
+    monkeypatch.setattr(generating, "backbone_named", lambda _: tiny_backbone)
+
+
+def write(folder, n, side=16, classes=("dark", "light")):
+    rng = np.random.default_rng(0)
+    for name in classes:
+        (folder / name).mkdir(parents=True)
+        for number in range(n):
+            pixels = rng.integers(0, 256, (side, side, 3), np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+    return folder
+
+
+def test_class_folders_hold_exactly_so_many_images(handful, tmp_path):
+    data = write(tmp_path / "data", 60)
+    arguments = ("generate", data, "--count", 12, "--steps", 4, "--json")
+    result = handful(*arguments, "--out", tmp_path / "out", "--sheet", tmp_path / "sheet.png").json()
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["dark", "light"]
+    for name in ("dark", "light"):
+        files = sorted((tmp_path / "out" / name).iterdir())
+        assert [file.name for file in files] == [f"generated-{number:02d}.png" for number in range(1, 13)]
+        assert {cv2.imread(str(file)).shape for file in files} == {(16, 16, 3)}
+    assert cv2.imread(str(tmp_path / "sheet.png")) is not None
+    expected = {"n": 96, "count": 12, "written": 24, "size": 16, "steps": 4, "against": "images kept aside"}
+    assert {key: result[key] for key in expected} == expected
+    assert result["distances"]["n"] == 24
+    assert result["distances"]["kernel"]["low"] <= result["distances"]["kernel"]["value"]
+    assert 0 <= result["memorising"]["low"] <= result["memorising"]["high"] <= 1
+    assert any("24 images, one in 5" in note for note in result["notes"])
+    handful(*arguments, "--out", tmp_path / "again").json()
+    first, again = (tmp_path / each / "dark/generated-01.png" for each in ("out", "again"))
+    assert first.read_bytes() == again.read_bytes()
+
+
+def test_people_are_told_how_real_the_images_are(handful, tmp_path):
+    write(tmp_path / "data/train", 15)
+    write(tmp_path / "data/test", 6)
+    said = handful("generate", tmp_path / "data", "--count", 5, "--steps", 2, "--out", tmp_path / "out")
+    assert said.code == 0
+    assert "against     the test images, 10 of each" in said.out
+    for line in ("kernel", "Frechet", "precision", "recall", "memorising"):
+        assert f"\n{line} " in said.out
+
+
+def test_larger_images_are_shrunk_when_asked(handful, tmp_path):
+    data = write(tmp_path / "data", 10, side=80)
+    refused = handful("generate", data, "--count", 2, "--out", tmp_path / "out")
+    refused.error("side of more than 64 pixels", "--size 64", "handful augment")
+    assert not (tmp_path / "out").exists()
+    arguments = ("--count", 2, "--steps", 2, "--size", 32, "--out", tmp_path / "out", "--json")
+    assert handful("generate", data, *arguments).json()["size"] == 32
+
+
+def test_too_few_images_are_refused(handful, tmp_path):
+    data = write(tmp_path / "data", 9)
+    refused = handful("generate", data, "--count", 2, "--out", tmp_path / "out")
+    refused.error("18 images: from fewer than 20", str(data), "handful augment")
+
+
+def test_places_that_are_taken_are_refused(handful, tmp_path):
+    data = write(tmp_path / "data", 10)
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken/mine.txt").write_text("mine")
+    for out, more, said in (
+        (tmp_path / "taken", (), "stands at the destination"),
+        (data / "new", (), "among the data"),
+        (tmp_path / "out", ("--sheet", tmp_path / "sheet.jpg"), "PNG file"),
+        (tmp_path / "out", ("--sheet", tmp_path / "out/sheet.png"), "among the generated images"),
+    ):
+        handful("generate", data, "--count", 2, "--out", out, *more).error(said)
+    assert (tmp_path / "taken/mine.txt").read_text() == "mine"
+
+
+def test_texts_are_refused(handful, tmp_path):
+    for name in ("good", "bad"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        (tmp_path / "data" / name / "1.txt").write_text("words")
+    handful("generate", tmp_path / "data", "--count", 2, "--out", tmp_path / "out").error("these are texts")
