@@ -103,7 +103,7 @@ def read_text_pool(path: str | Path) -> tuple[list[str], list[str]]:
     """Texts to learn from without labels, and what to tell the user.
 
     Args:
-        path: As for `read_texts`: the unlabelled part of a data set that has one, else everything but the test part; or a
+        path: As for `read_texts`: the unlabelled part of a data set, where it has one, else all but the test part; or a
             table or a folder of texts in no order.
     Raises:
         DataError: when there are no texts.
