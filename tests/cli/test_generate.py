@@ -13,8 +13,8 @@ def small_judge(tiny_backbone, monkeypatch):
     monkeypatch.setattr(generating, "backbone_named", lambda _: tiny_backbone)
 
 
-def write(folder, n, side=16, classes=("dark", "light")):
-    rng = np.random.default_rng(0)
+def write(folder, n, side=16, classes=("dark", "light"), seed=0):
+    rng = np.random.default_rng(seed)
     for name in classes:
         (folder / name).mkdir(parents=True)
         for number in range(n):
@@ -46,7 +46,7 @@ def test_class_folders_hold_exactly_so_many_images(handful, tmp_path):
 
 def test_people_are_told_how_real_the_images_are(handful, tmp_path):
     write(tmp_path / "data/train", 15)
-    write(tmp_path / "data/test", 6)
+    write(tmp_path / "data/test", 6, seed=1)
     said = handful("generate", tmp_path / "data", "--count", 5, "--steps", 2, "--out", tmp_path / "out")
     assert said.code == 0
     assert "against     the test images, 10 of each" in said.out
@@ -78,6 +78,7 @@ def test_places_that_are_taken_are_refused(handful, tmp_path):
         (data / "new", (), "among the data"),
         (tmp_path / "out", ("--sheet", tmp_path / "sheet.jpg"), "PNG file"),
         (tmp_path / "out", ("--sheet", tmp_path / "out/sheet.png"), "among the generated images"),
+        (tmp_path / "out", ("--sheet", tmp_path / "nowhere/sheet.png"), "no folder for the sheet"),
     ):
         handful("generate", data, "--count", 2, "--out", out, *more).error(said)
     assert (tmp_path / "taken/mine.txt").read_text() == "mine"
@@ -88,3 +89,26 @@ def test_texts_are_refused(handful, tmp_path):
         (tmp_path / "data" / name).mkdir(parents=True)
         (tmp_path / "data" / name / "1.txt").write_text("words")
     handful("generate", tmp_path / "data", "--count", 2, "--out", tmp_path / "out").error("these are texts")
+
+
+def test_copies_never_lie_on_both_sides_and_the_only_image_of_a_class_is_learned_from(tmp_path):
+    data = write(tmp_path / "data", 104, classes=("many",))
+    write(tmp_path / "data", 1, classes=("one",), seed=1)
+    for number in range(40):
+        (data / "many" / f"copy-{number}.png").write_bytes((data / "many" / f"{number}.png").read_bytes())
+    real = generating._read(data, generating.Settings(2), generating.SILENT)
+    learned, aside = ({image.tobytes() for image in each} for each in (real.pixels, real.aside))
+    assert (len(learned), len(aside), len(learned & aside)) == (85, 20, 0)
+    assert set(real.targets.tolist()) == {0, 1}
+    assert "left out" in real.notes[0]
+
+
+def test_a_class_of_which_nothing_can_be_read_or_that_is_no_folder_is_refused(handful, tmp_path):
+    data = write(tmp_path / "data", 30, classes=("fine",))
+    (data / "broken").mkdir()
+    (data / "broken" / "1.png").write_bytes(b"no image")
+    rest = ("--count", 2, "--steps", 2, "--out", tmp_path / "out")
+    handful("generate", data, *rest).error("no image of the class 'broken'")
+    rows = [f"data/fine/{number}.png,{'x' * 300 if number % 2 else 'y'}" for number in range(30)]
+    (tmp_path / "table.csv").write_text("\n".join(["image,label", *rows]))
+    handful("generate", tmp_path / "table.csv", *rest).error("cannot be a folder")

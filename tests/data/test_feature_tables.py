@@ -42,3 +42,8 @@ def test_a_table_without_features_is_refused(write):
 @pytest.mark.parametrize(("header", "is_one"), [("a,b,label", True), ("image,label", False), ("text,a", False)])
 def test_tables_of_images_and_texts_are_none(write, header, is_one):
     assert is_feature_table(write(header, *(["1" + ",1" * header.count(",")] * 2))) is is_one
+
+
+def test_the_largest_and_smallest_numbers_are_standardised_like_others(write):
+    rows = "".join(f"{sign}1e308,{sign}1e-300\n" for sign in ("", "-") * 5)
+    assert np.abs(read_feature_table(write("big,small\n" + rows)).values).tolist() == [[1, 1]] * 10

@@ -324,7 +324,7 @@ def test_several_models_that_answer_together_are_told_one_by_one() -> None:
 def test_what_was_stopped_early_and_what_was_not_tried_is_said() -> None:
     said = Reader(render(metrics(), pictures())).text
     assert "Stopped early: Sixteen blocks: clearly worse after 2 folds of 5." in said
-    assert "3 more recipes were not tried: the budget was spent." in said
+    assert "3 more recipes were not tried: the budget would not have sufficed." in said
 
 
 def test_the_plain_method_stands_beside_guessing() -> None:

@@ -143,3 +143,9 @@ def test_with_one_label_of_each_class_the_pool_is_learned_from_and_the_model_is_
     assert f"{fit.metrics['unlabelled']['used']} of 60 unlabelled photos" in page.replace("\N{NO-BREAK SPACE}", " ")
     some = [Image.open(path) for path in sorted((tmp_path / "unlabelled" / "red").iterdir())]
     assert len(fit.model().predict(some).probabilities) == 20
+
+
+def test_a_very_short_time_draws_a_few_and_an_empty_pool_is_refused(sift):
+    assert sift(scenes(40, 2), budget="0.05s")[0].account["drawn"] == pools.LEAST_USED
+    with pytest.raises(DataError, match="there are no unlabelled examples"):
+        sift([])

@@ -233,3 +233,15 @@ def test_examples_of_another_kind_are_refused(fitted, hasty):
         fitted.inverse_transform(np.ones((2, 3)))
     with pytest.raises(UsageError, match="no variational code"):
         quick(network="masked", kind="variational").fit(squares(4))
+
+
+def test_a_model_of_another_kind_with_the_same_files_is_not_replaced(tmp_path, fitted):
+    for name, content in (("config.json", "{}"), ("model.safetensors", "weights")):
+        (tmp_path / name).write_text(content)
+    with pytest.raises(UsageError, match="no autoencoder stands at the destination"):
+        fitted.save(tmp_path)
+    fitted.save(tmp_path / "coder")
+    (tmp_path / "coder" / "thesis.txt").write_text("all of it")
+    with pytest.raises(UsageError, match=r"other files: thesis\.txt"):
+        fitted.save(tmp_path / "coder")
+    assert (tmp_path / "coder" / "thesis.txt").read_text() == "all of it"

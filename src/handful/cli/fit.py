@@ -70,7 +70,10 @@ def fit(
     for note in splits.notes:
         terminal.note(note)
     if splits.unlabelled is not None and recipe == "probe":
-        terminal.note(f"{len(splits.unlabelled)} unlabelled examples are left aside: a probe learns from labels alone")
+        from handful.core.words import count
+
+        pool = count(len(splits.unlabelled), "unlabelled example")
+        terminal.note(f"{pool} left aside: a probe learns from labels alone")
     metrics = chosen.fit(splits, settings, data.resolve().name, terminal).save(out)
     if as_json:
         show_json(metrics)
@@ -109,7 +112,8 @@ def _report(metrics: dict[str, Any], out: Path) -> None:
             show(line)
         show()
     if metrics.get("n_candidates_skipped"):
-        show(f"{count(metrics['n_candidates_skipped'], 'recipe')} not tried: the budget was spent", indent=2)
+        skipped = count(metrics["n_candidates_skipped"], "recipe")
+        show(f"{skipped} not tried: the budget would not have sufficed", indent=2)
     for answer in (metrics["learning_curve"] or {}).get("answers", []):
         show(f"for {100 * answer['target']:.0f} %: {answer['say']}", indent=2)
     show()

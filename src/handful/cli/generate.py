@@ -10,6 +10,7 @@ import typer
 from handful.cli.output import AsJson, Jobs, Seed, Terminal, show, show_json
 
 TAB = 12
+CLEAR = 0.75  # of the nearest real images: an interval that ends below shows that few samples are copies
 
 
 def generate(
@@ -24,10 +25,15 @@ def generate(
     as_json: AsJson = False,
 ) -> None:
     """Learn to paint images like these (a GAN), paint some, and say how real they are."""
+    from handful.core.errors import JobError
     from handful.tasks.generating import Settings, generate_images
 
     how = Settings(count, size, steps, seed=seed, jobs=jobs)
-    result = generate_images(data, out, how, sheet, Terminal())
+    try:
+        result = generate_images(data, out, how, sheet, Terminal())
+    except KeyboardInterrupt as stop:
+        left = "the sheet is as it was last drawn" if sheet and sheet.exists() else "run it again"
+        raise JobError("interrupted; no images were written", str(out), left) from stop
     if as_json:
         show_json(result)
     else:
@@ -49,16 +55,18 @@ def _report(result: dict[str, Any]) -> None:
 def _say_distances(result: dict[str, Any]) -> None:
     found, real, copied = result["distances"], result["real_distances"], result["memorising"]
     kernel = found["kernel"]
-    show(f"against     {result['against']}, {found['n']} of each; in brackets what real images reach", TAB)
+    beside = "; in brackets what real images reach" if real else ""
+    show(f"against     {result['against']}, {found['n']} of each{beside}", TAB)
     interval = f"[{kernel['low']:.3f}, {kernel['high']:.3f}]"
     show(f"kernel      {kernel['value']:.3f} {interval}{_beside(real and real['kernel']['value'], '.3f')}", TAB)
     show(f"Frechet     {found['frechet']:.0f}{_beside(real and real['frechet'], '.0f')}", TAB)
-    for name, meaning in (("precision", "look real"), ("recall", "of the real could be generated")):
+    for name, meaning in (("precision", "lie among real ones"), ("recall", "of the real lie among them")):
         share = f"{100 * found[name]:.0f} %{_beside(real and 100 * real[name], '.0f')} {meaning}"
         show(f"{name:12}{share}", TAB)
     if copied:
         interval = f"{copied['value']:.2f} [{copied['low']:.2f}, {copied['high']:.2f}]"
-        verdict = "it memorises in part" if copied["low"] > 0.5 else "no sign that it memorises"
+        unclear = "no sign that it memorises" if copied["high"] < CLEAR else "cannot tell"
+        verdict = "it memorises in part" if copied["low"] > 0.5 else unclear
         show(f"memorising  {interval}, 0.50 where nothing is copied: {verdict}", TAB)
 
 

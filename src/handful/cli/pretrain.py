@@ -44,7 +44,8 @@ def pretrain(
     try:
         result = begin(data, settings, out, Terminal())
     except KeyboardInterrupt as stop:
-        raise JobError("interrupted", str(out), "run it again: it goes on where it stopped") from stop
+        again = "run it again: it goes on from its last checkpoint, if there is one yet"
+        raise JobError("interrupted", str(out), again) from stop
     if as_json:
         show_json(result)
     else:
@@ -57,7 +58,10 @@ def _report(result: dict[str, Any]) -> None:
     for note in result["notes"]:
         show(f"note: {note}", indent=2)
     if result["curve"]:
-        rows = [(str(row["step"]), percent(row["accuracy"])) for row in result["curve"]]
+        rows = [
+            (str(row["step"]), f"{percent(row['accuracy'])} [{100 * row['low']:.1f}, {100 * row['high']:.1f}]")
+            for row in result["curve"]
+        ]
         for line in table(rows, ("steps", "exact probe, leave-one-out")):
             show(line)
         show()

@@ -59,6 +59,20 @@ def check_replaceable(out: Path, ours: Set[str], sign: str, called: str) -> None
         raise UsageError(f"something that is no {called} stands at the destination", str(out), "choose another --out")
 
 
+def check_picture(path: Path, called: str, option: str) -> None:
+    """Refuse a place where no PNG file can be put, before any work.
+
+    Raises:
+        UsageError: when it is named otherwise, is a folder, or has no folder to lie in.
+    """
+    if path.suffix.lower() != ".png":
+        raise UsageError(f"a {called} is a PNG file", str(path), f"name it {called}.png, say")
+    if path.is_dir():
+        raise UsageError(f"a folder stands where the {called} should go", str(path), "name a file in it")
+    if not path.resolve().parent.is_dir():
+        raise UsageError(f"there is no folder for the {called}", str(path), f"make it, or choose another {option}")
+
+
 @contextmanager
 def replaced_folder(path: Path) -> Iterator[Path]:
     """Fill a new folder; on success it takes the place of `path` by rename, on failure it vanishes.

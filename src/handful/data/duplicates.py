@@ -45,6 +45,11 @@ class Duplicates:
     units: npt.NDArray[np.int64]
 
 
+def different_images(pixels: _Pixels) -> npt.NDArray[np.int64]:
+    """The rows of images that are not exact copies of an earlier one, ascending."""
+    return np.unique(np.asarray(_first_of_each(pixels), np.int64))
+
+
 def near_duplicates(pixels: _Pixels, threshold: float | None = None) -> Duplicates:
     """Find the images of a set that are one photograph, so that they are never parted into training and test.
 

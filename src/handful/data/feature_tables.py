@@ -103,6 +103,7 @@ def _varies(values: npt.NDArray[np.float64]) -> bool:
 
 
 def _standardised(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    values = values / np.nanmax(np.abs(values))  # squares of the largest numbers would be infinite
     return np.asarray(np.nan_to_num((values - np.nanmean(values)) / np.nanstd(values)))
 
 

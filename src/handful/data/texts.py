@@ -110,16 +110,35 @@ def read_text_pool(path: str | Path) -> tuple[list[str], list[str]]:
     """
     path = Path(path)
     _check_there(path)
-    try:
-        listing = _listing(path)
-    except DataError:
-        records, notes = _pool(path)
-        return records.texts, notes
-    parts, notes = dict(listing.parts), list(listing.notes)
+    parts, notes = _unlabelled_table(path) if path.is_file() else _unlabelled_folder(path)
     if (test := parts.pop("test", None)) is not None:
         notes.append(f"{count(len(test.texts), 'text')} of the test part are left out: nothing learns from them")
     pools = [parts["unlabelled"]] if "unlabelled" in parts else list(parts.values())
-    return [text for pool in pools for text in pool.texts], notes
+    texts = [text for pool in pools for text in pool.texts]
+    if not texts:
+        raise DataError("there are no texts to learn from", str(path), "add texts")
+    return texts, notes
+
+
+def _unlabelled_table(path: Path) -> tuple[dict[Part, TextRecords], list[str]]:
+    """The parts of a table, whether it has labels or not."""
+    table, notes = open_table(path, "text"), list[str]()
+    return {part: _of_table(table, rows, "unlabelled", notes) for part, rows in table.rows_by_part().items()}, notes
+
+
+def _unlabelled_folder(path: Path) -> tuple[dict[Part, TextRecords], list[str]]:
+    """The parts of a folder as `read_texts` sees them; of one that is laid out otherwise, what lies below `test/`."""
+    try:
+        listing = _listing(path)
+        return dict(listing.parts), list(listing.notes)
+    except DataError:
+        files, notes = _text_files(path), list[str]()
+    tested = [file for file in files if part_named(file.relative_to(path).parts[0]) == "test"]
+    if len(tested) == len(files):
+        raise DataError("the folder has no .txt files to learn from", str(path), "put texts into it, or name a table")
+    kept = sorted(set(files) - set(tested))
+    parts: dict[Part, TextRecords] = {"unlabelled": _of_files(kept, None, "unlabelled", notes)}
+    return parts | ({"test": _of_files(tested, None, "test", notes)} if tested else {}), notes
 
 
 def _dataset(records: TextRecords, classes: tuple[str, ...], where: str) -> Dataset:

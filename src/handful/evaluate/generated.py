@@ -91,8 +91,8 @@ def nearer_to_training(
         t / (t + h),  t: generated examples whose nearest is a training example, for each training example; h: held out
 
     0.5 is as it should be, whatever the two numbers are: the examples held out are as near as those learned from. At 1
-    every sample is nearest to a training example. The interval is a bootstrap of the real examples, since one that is
-    memorised draws many samples to it.
+    every sample is nearest to a training example. The interval is a bootstrap of the generated examples and of the real
+    ones, since one that is memorised draws many samples to it.
 
     Args:
         generated: Features of samples, shape (m, d).
@@ -107,11 +107,19 @@ def nearer_to_training(
     nearest = np.concatenate(
         [each.argmin(axis=1) for _, each in _distances(generated, np.vstack([training, held_out]))]
     )
-    drawn = np.bincount(nearest, minlength=len(training) + len(held_out)).astype(np.float64)
-    by_kind = drawn[: len(training)], drawn[len(training) :]
-    value = _balance(by_kind[0].mean(), by_kind[1].mean())
-    t, h = ([each[rng.integers(len(each), size=len(each))].mean() for _ in range(n_draws)] for each in by_kind)
-    low, high = np.quantile(_balance(np.array(t), np.array(h)), [0.025, 0.975])
+    n_real, n_generated = len(training) + len(held_out), len(generated)
+
+    def by_kind(drawn: Ints) -> tuple[Floats, Floats]:
+        counts = np.bincount(drawn, minlength=n_real).astype(np.float64)
+        return counts[: len(training)], counts[len(training) :]
+
+    def resampled(counts: Floats) -> float:
+        return float(counts[rng.integers(len(counts), size=len(counts))].mean())
+
+    value = _balance(*(float(counts.mean()) for counts in by_kind(nearest)))
+    drawn = [by_kind(nearest[rng.integers(n_generated, size=n_generated)]) for _ in range(n_draws)]
+    t, h = np.array([[resampled(counts) for counts in both] for both in drawn]).T
+    low, high = np.quantile(_balance(t, h), [0.025, 0.975])
     return Interval(float(value), float(min(low, value)), float(max(high, value)), len(generated))
 
 

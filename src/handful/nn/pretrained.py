@@ -32,10 +32,7 @@ VERSION = 1
 MOST_CONFIG = 2**20  # bytes
 MOST_HEADER = 2**18  # bytes that a file of weights has beside them
 AGAIN = "make it again with handful pretrain"
-MEANINGS = {
-    "mean": (0.0, 255.0),
-    "std": (1e-3, 1e4),
-}
+LIMITS = {"mean": (0.0, 255.0), "std": (1e-3, 1e4)}  # of each channel
 
 Weights = Mapping[str, npt.NDArray[np.floating]]
 
@@ -141,7 +138,7 @@ def backbone_files(backbone: Backbone, weights: Weights, about: Mapping[str, Any
 
 def _channels(config: Mapping[str, Any], part: str, folder: Path) -> tuple[float, ...]:
     """One number, or one a channel."""
-    low, high = MEANINGS[part]
+    low, high = LIMITS[part]
     given = config.get(part)
     fits = isinstance(given, list) and len(given) in (1, 3)
     if not fits or not all(_is_number(each) and low <= each <= high for each in given or ()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,12 +16,13 @@ from PIL import Image
 
 from handful.augment.views import ORIGINAL
 from handful.core.errors import DataError, ImageError, UsageError
-from handful.core.files import check_replaceable, replaced_file, replaced_folder
+from handful.core.files import check_picture, check_replaceable, replaced_file, replaced_folder
 from handful.core.progress import SILENT, Progress
 from handful.core.rng import stream
 from handful.core.words import count
 from handful.data.cache import FeatureCache
 from handful.data.dataset import Dataset
+from handful.data.duplicates import different_images
 from handful.data.images import Decoded, decode_all
 from handful.data.kind import kind_of
 from handful.data.pixels import Pixels, from_file, squash
@@ -39,8 +41,10 @@ from handful.unsupervised.gan import FEWEST, GAN, INSTEAD, LARGEST, SMALLEST
 
 JUDGE = "efficientnet-lite0@128"  # small pictures have no more to show at 224
 MOST_JUDGED = 2000
+BATCH = 2048  # images held at the judge's size
 KEPT_ASIDE = 5  # one image in so many, where there is no test part
 ENOUGH = KEPT_ASIDE * FEWEST  # images of which some can be spared
+LONGEST_NAME = 255  # bytes of a folder's, on most disks
 COLUMNS, SHOWN, GAP = 10, 96, 4  # of a sheet: images of a class, their sides and the space between them, in pixels
 
 Index = npt.NDArray[np.int64]
@@ -117,7 +121,7 @@ def generate_images(
         "seed": how.seed,
         "out": str(out),
         "sheet": None if sheet is None else str(sheet),
-        **_judged(real, np.concatenate(by_class), how.seed, progress),
+        **_judged(real, _as_frequent(by_class, real.targets), how.seed, progress),
         "notes": [*real.notes, *listening.notes],
         "seconds": round(time.monotonic() - start, 2),
     }
@@ -146,10 +150,9 @@ def _check_places(data: Path, out: Path, sheet: Path | None) -> None:
     check_replaceable(out, frozenset(), "", "folder of generated images")
     if sheet is None:
         return
-    if sheet.suffix.lower() != ".png":
-        raise UsageError("a sheet is a PNG file", str(sheet), "name it sheet.png, say")
     if sheet.resolve().is_relative_to(out.resolve()):
         raise UsageError("the sheet would lie among the generated images", str(sheet), "choose another --sheet")
+    check_picture(sheet, "sheet", "--sheet")
 
 
 def _read(data: Path, how: Settings, progress: Progress) -> _Real:
@@ -157,8 +160,8 @@ def _read(data: Path, how: Settings, progress: Progress) -> _Real:
         raise UsageError("these are texts, and images are generated", str(data), "name a folder of images")
     splits = read(data)
     train = splits.train
-    if foreign := [name for name in train.classes if Path(name).name != name or name in (".", "..")]:
-        raise DataError(f"a class called {foreign[0]!r} cannot be a folder", str(data), "rename it")
+    if foreign := [name for name in train.classes if not _can_be_a_folder(name)]:
+        raise DataError(f"a class called {foreign[0][:60]!r} cannot be a folder", str(data), "rename it")
     decoded = decode_all(train, how.size or _side_of(train, data), jobs=how.jobs, progress=progress)
     if len(decoded.pixels) < FEWEST:
         what = f"{count(len(decoded.pixels), 'image')}: from fewer than {FEWEST} a GAN learns nothing but to copy them"
@@ -166,6 +169,14 @@ def _read(data: Path, how: Settings, progress: Progress) -> _Real:
     few = ", ".join(problem.name for problem in decoded.problems[:3])
     notes = [*splits.notes, *([f"{len(decoded.problems)} images cannot be read: {few}"] if few else [])]
     return _parted(splits, decoded, notes, how, progress)
+
+
+def _can_be_a_folder(name: str) -> bool:
+    try:
+        length = len(os.fsencode(name))
+    except UnicodeEncodeError:
+        return False
+    return Path(name).name == name and name not in (".", "..") and "\0" not in name and length <= LONGEST_NAME
 
 
 def _side_of(data: Dataset, where: Path) -> int:
@@ -186,11 +197,26 @@ def _side_of(data: Dataset, where: Path) -> int:
 
 
 def _parted(splits: Splits, decoded: Decoded, notes: list[str], how: Settings, progress: Progress) -> _Real:
-    """What to learn from and what to judge by: the test part, else some of each class, where there are enough."""
-    train, pixels = splits.train.take(decoded.rows), decoded.pixels
+    """What to learn from and what to judge by: the test part, else some of each class, where there are enough.
+
+    Of copies the first counts: one that is learned from must not lie among those that it is judged by.
+    """
+    first = different_images(decoded.pixels)
+    if n_copies := len(decoded.pixels) - len(first):
+        notes.append(f"{count(n_copies, 'exact copy', 'exact copies')} left out")
+    train, pixels = splits.train.take(decoded.rows[first]), decoded.pixels[first]
     targets = np.asarray(train.targets)
+    painted = set(targets.tolist())
+    if empty := [name for label, name in enumerate(train.classes) if label not in painted]:
+        what = f"no image of the class {empty[0]!r} can be read and is no copy of another"
+        raise DataError(what, "images", "check its files")
     if splits.test is not None:
         aside = decode_all(splits.test, pixels.shape[1], jobs=how.jobs, progress=progress).pixels
+        new = different_images(np.concatenate([pixels, aside])) - len(pixels)
+        new = new[new >= 0]
+        if n_copies := len(aside) - len(new):
+            notes.append(f"{count(n_copies, 'test image')} left out: exact copies of others")
+        aside = aside[new]
         return _Real(train.classes, pixels, targets, aside, "the test images", tuple(notes))
     if len(pixels) < ENOUGH:
         notes.append(f"{len(pixels)} images are too few to keep some aside: whether it memorises is not known")
@@ -198,6 +224,7 @@ def _parted(splits: Splits, decoded: Decoded, notes: list[str], how: Settings, p
     order = stream(how.seed, "aside").permutation(len(pixels))
     by_class = order[np.argsort(targets[order], kind="stable")]
     spared = by_class[KEPT_ASIDE - 1 :: KEPT_ASIDE]
+    spared = spared[np.bincount(targets)[targets[spared]] > 1]  # the only one of a class is learned from
     kept = np.setdiff1d(by_class, spared)
     notes.append(f"{len(spared)} images, one in {KEPT_ASIDE}, are kept aside to judge by")
     return _Real(train.classes, pixels[kept], targets[kept], pixels[spared], "images kept aside", tuple(notes))
@@ -219,6 +246,13 @@ def _judged(real: _Real, samples: Pixels, seed: int, progress: Progress) -> dict
     return {**found, "real_distances": _distances(some[0], _some(learned, n, rng)), "memorising": asdict(spread)}
 
 
+def _as_frequent(by_class: list[Pixels], targets: Index) -> Pixels:
+    """Samples of each class in the shares of the real ones: other shares alone would look like a distance."""
+    shares = np.bincount(targets, minlength=len(by_class)) / len(targets)
+    most = min(len(each) / share for each, share in zip(by_class, shares, strict=True))
+    return np.concatenate([each[: round(share * most)] for each, share in zip(by_class, shares, strict=True)])
+
+
 def _distances(real: Floats, generated: Floats) -> dict[str, Any]:
     covered = precision_recall(real, generated)
     return {
@@ -235,9 +269,12 @@ def _some(examples: npt.NDArray[Any], n: int, rng: np.random.Generator) -> npt.N
 
 
 def _features(images: Pixels, progress: Progress) -> Floats:
-    backbone = backbone_named(JUDGE)
-    squashed = np.stack([squash(image, backbone.spec.size) for image in images])
-    features = frozen_features(backbone, squashed, [ORIGINAL], FeatureCache(), progress=progress)[:, 0]
+    """Some at a time: enlarged for the judge, all of them might not fit into memory."""
+    backbone, found = backbone_named(JUDGE), []
+    for at in range(0, len(images), BATCH):
+        squashed = np.stack([squash(image, backbone.spec.size) for image in images[at : at + BATCH]])
+        found.append(frozen_features(backbone, squashed, [ORIGINAL], FeatureCache(), progress=progress)[:, 0])
+    features = np.concatenate(found)
     return np.hstack([features[:, column] for column in backbone.columns(backbone.last)]).astype(np.float64)
 
 

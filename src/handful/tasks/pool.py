@@ -82,7 +82,7 @@ def picture_pool(
         device: "auto", "cpu" or "cuda", for the features.
         progress: Told of every picture, and of what is left out.
     Raises:
-        DataError: when none of them can be read.
+        DataError: when there are none, or none that can be read.
     """
     drawn = data.take(_drawn(len(data), budget, seed))
     found = _Sifted(np.asarray(labelled.raw), tested)
@@ -159,10 +159,12 @@ def _copies(pixels: Pixels, batch: Pixels) -> set[int]:
 
 
 def _drawn(n: int, budget: Budget, seed: int) -> Ints:
-    """Which of n examples are worth their time, ascending."""
+    """Which of n examples are worth their time, ascending; as many as can tell something, however short the time."""
+    if not n:
+        raise DataError("there are no unlabelled examples", remedy="check what --unlabelled names")
     most = MOST_USED
     if budget.seconds is not None:
-        most = min(most, int(SHARE_OF_BUDGET * budget.seconds / SECONDS_A_VIEW))
+        most = min(most, max(int(SHARE_OF_BUDGET * budget.seconds / SECONDS_A_VIEW), LEAST_USED))
     return np.sort(stream(seed, "pool").choice(n, min(n, most), replace=False))
 
 

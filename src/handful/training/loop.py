@@ -61,7 +61,8 @@ def train(
         rate_share: From a parameter's name to its share of the learning rate; see `layerwise`.
         checkpoint: Written now and then; a training that finds one goes on from there.
         engine: Several processes; see `accelerated`. The seed must be the same in all of them.
-        watch: Called after every step with what the training is in the middle of, to look at and not to change.
+        watch: Called after every step with what the training is in the middle of, to look at and not to change; once
+            where the checkpoint is of the last step.
     Returns:
         A row for each step: step (from 1), epoch (from 1), loss, the objective's named terms, learning_rate, seconds.
     Raises:
@@ -90,6 +91,8 @@ def train(
     mixed = _has_bfloat16(device) if how.mixed_precision is None else how.mixed_precision
     gradients = Gradients(module, objective, fetch, engine, device, mixed, seed, smallest, run.parts, progress)
 
+    if watch is not None and run.step >= n_steps:
+        watch(run)
     own_draws = torch.random.fork_rng([device] if device.type == "cuda" else [])
     with own_draws, LossBar(progress if engine.number == 0 else SILENT, n_steps - run.step) as bar:
         for step, (epoch, rows) in zip(range(run.step, n_steps), batches.after(run.step), strict=False):

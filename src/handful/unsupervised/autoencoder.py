@@ -42,6 +42,7 @@ Kind = Literal["plain", "denoising", "sparse", "variational"]
 Array = npt.NDArray[Any]
 
 MOST_FEATURES = 2**16  # of a code or a layer
+MOST_LAYERS = 16
 LEAST_STEPS = 400  # a pass over few examples is few steps
 LEARNING_RATE = 2e-3
 PATCHES = 7  # along an image of the masked network
@@ -295,11 +296,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def _check_settings(self) -> None:
         whole = {"n_features": self.n_features, "n_passes": self.n_passes, "batch_size": self.batch_size}
-        whole |= {f"hidden_dims[{at}]": dim for at, dim in enumerate(self.hidden_dims)}
+        whole |= {f"hidden_dims[{at}]": dim for at, dim in enumerate(self.hidden_dims[:MOST_LAYERS])}
         for name, number in whole.items():
             sound = isinstance(number, int | np.integer) and 1 <= number <= MOST_FEATURES
             _check(sound, name, number, f"a whole number from 1 to {MOST_FEATURES}")
-        _check(len(self.hidden_dims) > 0, "hidden_dims", self.hidden_dims, "one width or more")
+        n_layers = len(self.hidden_dims)
+        _check(1 <= n_layers <= MOST_LAYERS, "hidden_dims", f"{n_layers} widths", f"1 to {MOST_LAYERS} of them")
         _check(self.network in get_args(Network), "network", self.network, f"one of {', '.join(get_args(Network))}")
         _check(self.kind in get_args(Kind), "kind", self.kind, f"one of {', '.join(get_args(Kind))}")
         _check(self.hidden is None or 0 < self.hidden < 1, "hidden", self.hidden, "between 0 and 1")

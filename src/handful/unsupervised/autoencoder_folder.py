@@ -14,7 +14,7 @@ from safetensors.torch import save as bytes_of
 from torch import Tensor
 
 from handful.core.errors import HandfulError, ModelError, UsageError
-from handful.core.files import replaced_folder
+from handful.core.files import check_replaceable, replaced_folder
 from handful.unsupervised.autoencoder import MOST_FEATURES, Autoencoder
 from handful.unsupervised.autoencoder_torch import Codec, codec
 from handful.unsupervised.examples import MOST_CHANNELS, SIDES
@@ -31,10 +31,9 @@ def save(fitted: Autoencoder, folder: Path) -> None:
     Raises:
         UsageError: when something else stands there.
     """
-    if folder.exists() and not (folder / CONFIG).is_file() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(
-            "something that is no autoencoder stands at the destination", str(folder), "choose another place"
-        )
+    check_replaceable(folder, {CONFIG, WEIGHTS}, CONFIG, "autoencoder")
+    if (folder / CONFIG).exists():
+        _check_ours(folder)
     network = {f"codec.{name}": weights.cpu().contiguous() for name, weights in fitted._codec.state_dict().items()}
     fitted_arrays = {"mean": fitted.mean_, "scale": fitted.scale_, "calibration": fitted.calibration_}
     arrays = {name: torch.from_numpy(np.array(value, np.float64)) for name, value in fitted_arrays.items()}
@@ -44,11 +43,13 @@ def save(fitted: Autoencoder, folder: Path) -> None:
         (fresh / WEIGHTS).write_bytes(bytes_of(network | arrays))
 
 
-def _check_destination(folder: Path) -> None:
-    is_ours = folder.is_dir() and {entry.name for entry in folder.iterdir()} <= {CONFIG, WEIGHTS}
-    if folder.exists() and not is_ours:
+def _check_ours(folder: Path) -> None:
+    """Backbones of others have the very same files."""
+    try:
+        _config(folder / CONFIG)
+    except ModelError as failure:
         what = "something that is no autoencoder stands at the destination"
-        raise UsageError(what, str(folder), "choose another place")
+        raise UsageError(what, str(folder), "choose another place") from failure
 
 
 def load(folder: Path) -> Autoencoder:
@@ -63,7 +64,7 @@ def load(folder: Path) -> Autoencoder:
         fitted._codec = _codec(fitted, tensors)
         fitted.mean_, fitted.scale_ = (_array(tensors, name, fitted.shape_[-1]) for name in ("mean", "scale"))
         fitted.calibration_ = _array(tensors, "calibration", None)
-    except (HandfulError, TypeError, KeyError, ValueError) as damage:
+    except (HandfulError, TypeError, KeyError, ValueError, AttributeError) as damage:
         raise ModelError(f"the autoencoder is damaged ({damage})", str(folder), REMEDY) from damage
     return fitted
 

@@ -24,7 +24,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from handful.augment.policy import Policy
-from handful.core.errors import DataError, JobError, UsageError
+from handful.core.errors import DataError, UsageError
 from handful.core.progress import SILENT, Progress
 from handful.core.rng import stream
 from handful.nn.features import chosen_device
@@ -112,6 +112,8 @@ class GAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
             JobError: when the training diverges at once. Where it does so later, it stops, the last good state is kept,
                 and a note (a warning, where nobody listens) says so.
         """
+        from handful.training.loop import Diverged
+
         policy = self.augment if isinstance(self.augment, Policy) else Policy.parse(self.augment)
         _check_sizes(self.width, self.latent_dim)
         examples = np.asarray(X)
@@ -122,7 +124,7 @@ class GAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         self.history_: History = []
         try:
             self._train(targets, policy, watch, progress)
-        except JobError as failure:
+        except Diverged as failure:
             if not self.n_steps_:
                 raise
             _say(f"{failure.what}; the generator of step {self.n_steps_} is kept", progress)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from handful.core.errors import DataError
 from handful.core.progress import SILENT, Progress
 from handful.core.rng import stream
 from handful.data.dataset import Dataset
+from handful.data.duplicates import different_images
 from handful.data.images import decode_all
 from handful.data.pixels import Pixels
 
@@ -87,7 +87,7 @@ def image_pool(
     fits = len(files) * size * size * 3 <= memory_limit
     looked_at = np.arange(len(files)) if fits else _spread(len(files))
     decoded = decode_all(Dataset([files[row] for row in looked_at]), size, jobs=jobs, progress=progress)
-    different = _first_of_each(decoded.pixels)
+    different = different_images(decoded.pixels)
     if len(different) < LEAST:
         n = f"{len(different)} different images" if len(different) > 1 else "one image, again and again"
         n = "one image" if len(looked_at) == 1 else n
@@ -108,11 +108,6 @@ def _spread(n: int) -> Rows:
     if n <= N_SAMPLED:
         return np.arange(n)
     return np.sort(stream(0, "sampled images").choice(n, N_SAMPLED, replace=False))
-
-
-def _first_of_each(pixels: Pixels) -> Rows:
-    digests = [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in pixels]
-    return np.array(sorted({digest: row for row, digest in reversed(list(enumerate(digests)))}.values()))
 
 
 def _statistics(pixels: Pixels) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -10,6 +10,7 @@ SIZES = {SMALL: tuple(small_network.SIZES), EMBEDDED: embedded.SIZES}  # from wh
 USUAL_SIZE = {SMALL: 32, EMBEDDED: 128}
 CONTRASTING = ("simclr", "vicreg")  # two views of a picture
 RESTORING = ("autoencoder", "masked")  # a picture from what is left of it
+OF_TEXTS = "masked-language"
 METHODS = (*CONTRASTING, *RESTORING)
 
 
@@ -19,6 +20,8 @@ def check_choice(method: str, start: str, size: int) -> None:
     Raises:
         UsageError: when method, network or size is not known, or they do not go together.
     """
+    if method == OF_TEXTS:
+        raise UsageError(f"{method} is for texts, these are images", "method", f"use {', '.join(METHODS)}")
     if method not in METHODS:
         raise UsageError(f"there is no method {method!r}", "method", f"use {', '.join(METHODS)}")
     if start not in SIZES:

@@ -140,3 +140,9 @@ def test_photos_that_cannot_be_read_are_named(tmp_path):
     (folder / "a.png").write_bytes(b"no image")
     with pytest.raises(DataError, match=r"none of the 1 image can be read, the first: .*a.png: not a PNG"):
         map_data(folder, tmp_path / "map.png")
+
+
+@pytest.mark.parametrize(("wish", "said"), [(Wish(90, 90), "up to 4000 cells"), (Wish(30, 1), "does not fit on paper")])
+def test_a_map_that_no_memory_or_paper_holds_is_refused(table, tmp_path, wish, said):
+    with pytest.raises(UsageError, match=said):
+        map_data(table, tmp_path / "map.png", wish)

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from handful.core.errors import DataError, UsageError
-from handful.core.files import replaced_file
+from handful.core.files import check_picture, replaced_file
 from handful.core.progress import SILENT, Progress
 from handful.core.words import count
 from handful.tasks.mapping.cells import Cell, cells_of
@@ -24,6 +24,8 @@ from handful.unsupervised.self_organizing_map import SelfOrganizingMap
 LEAST = 4  # examples: fewer are seen at a glance
 SHARED = {"image": 3, "text": 10, "table": 5}  # examples for each cell, at least
 MOST_CELLS = {"image": 400, "text": 140, "table": 240}  # that are legible on a sheet of paper
+MOST_ASKED = 4000  # cells: what every two of them have to do with each other is held in memory
+TALLEST = 8  # rows for each column: the picture is as wide as a sheet of paper, and so many times higher
 LONGER = 2.0  # columns for each row: with what stands above and below, a sheet of A4 on its side
 DOTS = 300  # per inch
 CALLED = {"image": "image", "text": "text", "table": "row"}
@@ -108,13 +110,13 @@ def map_data(
 
 def _check(out: Path, data: Path, wish: Wish) -> None:
     """What can be refused before any work."""
-    if out.suffix.lower() != ".png":
-        raise UsageError("a map is a PNG file", str(out), "name it map.png, say")
-    if out.is_dir():
-        raise UsageError("a folder stands where the map should go", str(out), "name a file in it")
+    check_picture(out, "map", "--out")
     if data.is_dir() and out.resolve().is_relative_to(data.resolve()):
         raise UsageError("the map would lie among the data", str(out), "choose an --out elsewhere")
-    Grid(wish.n_rows or 2, wish.n_columns or 1, wish.grid, wish.torus)
+    n_rows, n_columns = wish.n_rows or 2, wish.n_columns or 1
+    Grid(n_rows, n_columns, wish.grid, wish.torus)
+    if n_rows * n_columns > MOST_ASKED:
+        raise UsageError(f"a map of {n_rows} x {n_columns} cells", "rows, columns", f"ask for up to {MOST_ASKED} cells")
     if wish.device == "cuda":
         from handful.unsupervised.self_organizing_map_torch import found_device
 
@@ -133,6 +135,9 @@ def _sheet(examples: Examples, wish: Wish, data: Path) -> SelfOrganizingMap:
         n_rows += n_rows % 2 if wish.torus and wish.grid == "hexagonal" else 0
     if n_columns is None:
         n_columns = max(1, n_cells // n_rows)
+    if n_rows > TALLEST * n_columns:
+        what = f"a map of {n_rows} rows and {n_columns} columns does not fit on paper"
+        raise UsageError(what, "rows, columns", f"choose {TALLEST} rows a column or fewer")
     if n_rows * n_columns > n:
         what = f"a map of {n_rows} x {n_columns} = {n_rows * n_columns} cells for {count(n, 'example')}"
         raise DataError(what, str(data), f"choose fewer --rows and --columns, or leave them out: {n_cells} cells suit")

@@ -14,6 +14,7 @@ from handful.core.files import check_replaceable, replaced_folder, write_whole
 from handful.nn.pretrained import CONFIG, FILES, is_pretrained
 
 PLAN, STATE, CURVE = "plan.json", "checkpoint.safetensors", "curve.json"
+DAMAGE = (OSError, ValueError, KeyError, TypeError, RecursionError)  # what reading a damaged JSON file raises
 
 Curve = list[dict[str, float]]
 
@@ -49,6 +50,7 @@ class Desk:
 
         Raises:
             UsageError: when a run of another kind was interrupted there.
+            DataError: when what it left is damaged.
         """
         folder = out.resolve().with_name(f".{out.resolve().name}.unfinished")
         path = folder / PLAN
@@ -57,8 +59,10 @@ class Desk:
         try:
             kept = json.loads(path.read_text(encoding="utf-8"))
             before, plan = dict(kept["identity"]), {name: int(kept["plan"][name]) for name in ("steps", "every")}
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as damage:
-            raise DataError("what an interrupted run left is damaged", str(folder), "remove that folder") from damage
+        except DAMAGE as damage:
+            raise _damaged(folder) from damage
+        if min(plan.values()) < 1:
+            raise _damaged(folder)
         for name, value in identity.items():
             if before.get(name) != value:
                 what = f"a pre-training was begun there with {name} {before.get(name)}, now it is {value}"
@@ -71,11 +75,18 @@ class Desk:
         write_whole(self.folder / PLAN, content.encode())
 
     def curve(self, before_step: int) -> Curve:
-        """What was seen before a step."""
+        """What was seen before a step.
+
+        Raises:
+            DataError: when it is damaged.
+        """
         path = self.folder / CURVE
         if not path.is_file():
             return []
-        return [row for row in json.loads(path.read_text(encoding="utf-8")) if row["step"] < before_step]
+        try:
+            return [row for row in json.loads(path.read_text(encoding="utf-8")) if row["step"] < before_step]
+        except DAMAGE as damage:
+            raise _damaged(self.folder) from damage
 
     def keep(self, curve: Curve) -> None:
         """Write down what was seen."""
@@ -84,6 +95,10 @@ class Desk:
     def clear(self) -> None:
         """All is done."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _damaged(folder: Path) -> DataError:
+    return DataError("what an interrupted run left is damaged", str(folder), "remove that folder")
 
 
 def write_backbone(out: Path, files: Mapping[str, bytes]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from handful.data.images import decode_all
 from handful.data.listing import part_named
 from handful.data.pixels import Pixels
 from handful.data.readers import read
+from handful.evaluate.intervals import Interval, wilson
 from handful.nn.backbone import Backbone
 from handful.nn.features import frozen_features
 from handful.nn.pretrained import backbone_files
@@ -40,7 +41,7 @@ N_LOOKS = 10  # at the labelled examples while it trains
 MOST_LABELLED = 2000  # of them that are looked at
 MOST_EPOCHS = 400  # beyond, a pool is known by heart
 SHARE_OF_TIME = 0.9  # of the budget, for the steps; the rest is for looking and writing
-SECONDS_APART = 30.0  # of two checkpoints, about
+SECONDS_APART = 10.0  # of two checkpoints, about
 
 
 def pretrain_on_images(folder: Path, settings: Settings, out: Path, progress: Progress = SILENT) -> dict[str, Any]:
@@ -91,7 +92,7 @@ def pretrain_on_images(folder: Path, settings: Settings, out: Path, progress: Pr
         "steps": len(history),
         "epochs": round(len(history) * job.how.batch_size / len(pool), 1),
         "loss": [_mean_loss(history[:10]), _mean_loss(history[-10:])],
-        "curve": watch.curve,
+        "curve": [row for row in watch.curve if row["step"] <= len(history)],
         "notes": notes,
     }
     _write(out, backbone, account, settings)
@@ -133,13 +134,13 @@ class Labelled:
     targets: npt.NDArray[np.int64]
     n_classes: int
 
-    def accuracy(self, backbone: Backbone) -> float:
+    def accuracy(self, backbone: Backbone) -> Interval:
         """Of the exact probe on all pooled layers, by leave-one-out."""
         probe = Probe(tuple(layer.name for layer in backbone.layers))
         features, units = frozen_features(backbone, self.pixels, (ORIGINAL,)), np.arange(len(self.targets))
         rows = ProbeRows(probe, features, backbone, self.targets, self.n_classes, units)
         scores = rows.leave_one_out([rows.best_penalty()])[0]
-        return float((scores.argmax(axis=1) == self.targets).mean())
+        return wilson(int((scores.argmax(axis=1) == self.targets).sum()), len(self.targets))
 
 
 @dataclass
@@ -175,11 +176,12 @@ class _Watch:
         if self.labelled is None:
             return
         accuracy = self.labelled.accuracy(backbone)
-        row = {"step": step, "epoch": epoch, "accuracy": round(accuracy, 4)}
+        found = {name: round(value, 4) for name, value in asdict(accuracy).items() if name != "n"}
+        row = {"step": step, "epoch": epoch, "accuracy": found["value"], "low": found["low"], "high": found["high"]}
         self.curve.append(row if math.isnan(loss) else {**row, "loss": round(loss, 4)})
         self.desk.keep(self.curve)
         self.progress.note(
-            f"after {count(step, 'step')} the probe is right on {100 * accuracy:.1f} % of the labelled images"
+            f"after {count(step, 'step')} the probe is right on {_in_per_cent(row)} of the labelled images"
         )
 
 
@@ -230,8 +232,12 @@ def _write(out: Path, backbone: Any, account: dict[str, Any], settings: Settings
     write_backbone(out, files)
 
 
+def _in_per_cent(row: dict[str, float]) -> str:
+    return f"{100 * row['accuracy']:.1f} % [{100 * row['low']:.1f}, {100 * row['high']:.1f}]"
+
+
 def _card(account: dict[str, Any]) -> str:
-    looks = "".join(f"| {row['step']} | {100 * row['accuracy']:.1f} % |\n" for row in account["curve"])
+    looks = "".join(f"| {row['step']} | {_in_per_cent(row)} |\n" for row in account["curve"])
     curve = f"\n| steps | exact probe, leave-one-out |\n|---|---|\n{looks}" if looks else ""
     notes = "".join(f"- {note}\n" for note in account["notes"])
     return f"""# A backbone made by handful pretrain

@@ -18,11 +18,11 @@ from handful.nn.sentence_encoder import SentenceEncoder
 from handful.tasks.pretraining.desk import STATE, Desk, check_out, write_backbone
 from handful.tasks.pretraining.settings import Settings
 from handful.unsupervised.masked_language import MaskedLanguage
+from handful.unsupervised.pretraining import OF_TEXTS, SMALL
 
 if TYPE_CHECKING:
     from handful.training.checkpoint import Run
 
-METHOD = "masked-language"
 EVERY = 20  # steps between two checkpoints
 
 
@@ -43,10 +43,14 @@ def pretrain_on_texts(data: Path, settings: Settings, out: Path, progress: Progr
         JobError: when the disk is full, or the training diverges.
     """
     started = time.monotonic()
-    if settings.method not in (None, METHOD):
-        raise UsageError(f"texts are not pre-trained on by {settings.method!r}", "method", f"use {METHOD}")
+    if settings.method not in (None, OF_TEXTS):
+        raise UsageError(f"texts are not pre-trained on by {settings.method!r}", "method", f"use {OF_TEXTS}")
     if settings.labels is not None:
         raise UsageError("looking at labelled texts on the way is not supported yet", "labels", "leave it out")
+    for name, value, unset in (("from", settings.start, SMALL), ("size", settings.size, None)):
+        if value != unset:
+            what = f"{value} is of images, these are texts, in which {SentenceEncoder.name} reads on"
+            raise UsageError(what, name, "leave it out")
     check_out(out, data)
     texts, notes = read_text_pool(data)
     n_steps, seconds = settings.n_steps_or_seconds
@@ -70,7 +74,7 @@ def pretrain_on_texts(data: Path, settings: Settings, out: Path, progress: Progr
     if len(losses) < method.steps:
         notes.append(f"the time was up after {len(losses)} of {method.steps} steps")
     account = {
-        "method": METHOD,
+        "method": OF_TEXTS,
         "from": SentenceEncoder.name,
         "called": "text",
         "n": len(texts),
