@@ -121,3 +121,9 @@ def test_it_names_its_members():
     assert PAIR.describe() == f"the mean of 2 models: {WHOLE.describe()}; {GRID.describe()}"
     assert PAIR.brief() == f"{WHOLE.brief()} + {GRID.brief()}"
     assert len(views_of(FLIPS)) == 2  # so that the graph above is mirrored
+
+
+def test_what_differs_in_the_size_of_the_pictures_alone_is_said_once():
+    sizes = [replace(WHOLE, backbone=name) for name in ("net", "net@160", "net@128")]
+    said = Ensemble((*sizes, GRID)).describe()
+    assert said == f"the mean of 4 models: {sizes[0].describe()} (on pictures of 3 sizes); {GRID.describe()}"

@@ -6,6 +6,7 @@ doi:10.1162/089976602760128018. Differs: each member first gets the temperature 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -75,8 +76,12 @@ class Ensemble:
         return FittedEnsemble(fitted, weights)
 
     def describe(self) -> str:
-        """One sentence in words."""
-        return f"the mean of {len(self.members)} models: " + "; ".join(member.describe() for member in self.members)
+        """One sentence in words; what differs in the size of the pictures alone is said once."""
+        sizes = Counter(
+            replace(member, backbone=member.backbone.partition("@")[0]).describe() for member in self.members
+        )
+        parts = [said + (f" (on pictures of {n} sizes)" if n > 1 else "") for said, n in sizes.items()]
+        return f"the mean of {len(self.members)} models: " + "; ".join(parts)
 
     def brief(self) -> str:
         """A few words, for tables and charts."""
