@@ -126,7 +126,7 @@ def test_check_of_boxes_refuses_another_folder_to_test_on(handful, boxes, few):
 
 def test_ctrl_c_says_that_it_goes_on_and_leaves_only_whole_files(write_photos, tmp_path):
     folder = write_photos(tmp_path / "many", n=40)
-    command = [sys.executable, "-m", "handful", "augment", folder, "--out", tmp_path / "out", "--copies", "30"]
+    command = [sys.executable, "-m", "handful", "augment", folder, "--out", tmp_path / "out", "--copies", "300"]
     with subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True) as process:
         end = time.monotonic() + 30
         while len(list(tmp_path.glob("out/*/*.png"))) < 20 and time.monotonic() < end:
@@ -136,4 +136,4 @@ def test_ctrl_c_says_that_it_goes_on_and_leaves_only_whole_files(write_photos, t
     assert (process.returncode, said.count("\n")) == (1, 1)
     assert re.fullmatch(r"error: interrupted; .*out; run it again: it goes on where it stopped\n", said)
     assert not list(tmp_path.glob("out/*/.*"))
-    assert 20 <= len(list(tmp_path.glob("out/*/*.png"))) < 120 * 31
+    assert 20 <= len(list(tmp_path.glob("out/*/*.png"))) < 120 * 301

@@ -434,7 +434,7 @@ def test_ctrl_c_in_a_real_process_leaves_nothing_behind(write_photos, saved, tmp
     shutil.copytree(data / "train" / "red", data / "unlabelled")  # a note about it tells that the fit has begun
     out = shutil.copytree(saved, tmp_path / "out" / "model")
     before = contents(out)
-    command = [sys.executable, "-m", "handful", "fit", str(data), "--out", str(out), "--json"]
+    command = [sys.executable, "-m", "handful", "fit", str(data), "--recipe", "probe", "--out", str(out), "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr.readline().startswith("note: task: image-classification")
         assert "unlabelled" in process.stderr.readline()
