@@ -2,9 +2,11 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -127,11 +129,12 @@ def test_check_of_boxes_refuses_another_folder_to_test_on(handful, boxes, few):
 def test_ctrl_c_says_that_it_goes_on_and_leaves_only_whole_files(write_photos, tmp_path):
     folder = write_photos(tmp_path / "many", n=40)
     command = [sys.executable, "-m", "handful", "augment", folder, "--out", tmp_path / "out", "--copies", "300"]
-    with subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True) as process:
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # what runs in the background is deaf to Ctrl-C
+    with subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True, preexec_fn=heard) as process:
         end = time.monotonic() + 30
         while len(list(tmp_path.glob("out/*/*.png"))) < 20 and time.monotonic() < end:
             time.sleep(0.02)
-        process.send_signal(2)
+        process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=30)
     assert (process.returncode, said.count("\n")) == (1, 1)
     assert re.fullmatch(r"error: interrupted; .*out; run it again: it goes on where it stopped\n", said)

@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -435,7 +436,10 @@ def test_ctrl_c_in_a_real_process_leaves_nothing_behind(write_photos, saved, tmp
     out = shutil.copytree(saved, tmp_path / "out" / "model")
     before = contents(out)
     command = [sys.executable, "-m", "handful", "fit", str(data), "--recipe", "probe", "--out", str(out), "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # what runs in the background is deaf to Ctrl-C
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard
+    ) as process:
         assert process.stderr.readline().startswith("note: task: image-classification")
         assert "unlabelled" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
