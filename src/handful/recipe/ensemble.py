@@ -6,7 +6,6 @@ doi:10.1162/089976602760128018. Differs: each member first gets the temperature 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -77,10 +76,14 @@ class Ensemble:
 
     def describe(self) -> str:
         """One sentence in words; what differs in the size of the pictures alone is said once."""
-        sizes = Counter(
-            replace(member, backbone=member.backbone.partition("@")[0]).describe() for member in self.members
-        )
-        parts = [said + (f" (on pictures of {n} sizes)" if n > 1 else "") for said, n in sizes.items()]
+        alike: dict[str, list[Recipe]] = {}
+        for member in self.members:
+            said = replace(member, backbone=member.backbone.partition("@")[0]).describe()
+            alike.setdefault(said, []).append(member)
+        parts = [
+            some[0].describe() if len(some) == 1 else f"{said} (on pictures of {len(some)} sizes)"
+            for said, some in alike.items()
+        ]
         return f"the mean of {len(self.members)} models: " + "; ".join(parts)
 
     def brief(self) -> str:
