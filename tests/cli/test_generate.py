@@ -67,6 +67,7 @@ def test_too_few_images_are_refused(handful, tmp_path):
     data = write(tmp_path / "data", 9)
     refused = handful("generate", data, "--count", 2, "--out", tmp_path / "out")
     refused.error("18 images: from fewer than 20", str(data), "handful augment")
+    assert not (tmp_path / "out").exists()
 
 
 def test_places_that_are_taken_are_refused(handful, tmp_path):
@@ -89,6 +90,7 @@ def test_texts_are_refused(handful, tmp_path):
         (tmp_path / "data" / name).mkdir(parents=True)
         (tmp_path / "data" / name / "1.txt").write_text("words")
     handful("generate", tmp_path / "data", "--count", 2, "--out", tmp_path / "out").error("these are texts")
+    assert not (tmp_path / "out").exists()
 
 
 def test_copies_never_lie_on_both_sides_and_the_only_image_of_a_class_is_learned_from(tmp_path):
@@ -112,3 +114,4 @@ def test_a_class_of_which_nothing_can_be_read_or_that_is_no_folder_is_refused(ha
     rows = [f"data/fine/{number}.png,{'x' * 300 if number % 2 else 'y'}" for number in range(30)]
     (tmp_path / "table.csv").write_text("\n".join(["image,label", *rows]))
     handful("generate", tmp_path / "table.csv", *rest).error("cannot be a folder")
+    assert not (tmp_path / "out").exists()

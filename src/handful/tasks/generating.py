@@ -37,7 +37,8 @@ from handful.evaluate.generated import (
 )
 from handful.nn.backbones import backbone_named
 from handful.nn.features import frozen_features
-from handful.unsupervised.gan import FEWEST, GAN, INSTEAD, LARGEST, SMALLEST
+from handful.unsupervised.gan import GAN
+from handful.unsupervised.gan_examples import FEWEST, INSTEAD, LARGEST, SMALLEST
 
 JUDGE = "efficientnet-lite0@128"  # small pictures have no more to show at 224
 MOST_JUDGED = 2000

@@ -31,9 +31,9 @@ class Objective(ABC):
     """What the loop minimises: supervised, distillation, contrastive ..."""
 
     @property
-    @abstractmethod
     def description(self) -> str:
         """One line with all its settings; a checkpoint of an objective with another one is refused."""
+        return repr(self)
 
     @abstractmethod
     def loss(self, module: nn.Module, batch: Any, rng: np.random.Generator) -> LossTerms:
@@ -72,11 +72,6 @@ class Supervised(Objective):
             raise UsageError(f"label_smoothing={self.label_smoothing} is not from 0 to below 1", "Supervised")
         if self.class_weights is not None and not all(0 <= weight < np.inf for weight in self.class_weights):
             raise UsageError(f"class_weights={self.class_weights} are not all 0 or more", "Supervised")
-
-    @property
-    def description(self) -> str:
-        """Its settings."""
-        return repr(self)
 
     def loss(self, module: nn.Module, batch: Any, rng: np.random.Generator) -> LossTerms:  # noqa: ARG002
         """Mean cross entropy of (inputs, targets), scalar; draws nothing."""
@@ -129,11 +124,6 @@ class Distillation(Objective):
             raise UsageError(f"temperature={self.temperature} is not above 0", "Distillation")
         if not 0 <= self.features < np.inf:
             raise UsageError(f"features={self.features} is not 0 or more", "Distillation")
-
-    @property
-    def description(self) -> str:
-        """Its settings."""
-        return repr(self)
 
     def loss(self, module: nn.Module, batch: Any, rng: np.random.Generator) -> LossTerms:  # noqa: ARG002
         """Mean divergence of (inputs, answers), scalar, and the term of the features where it counts; draws nothing."""

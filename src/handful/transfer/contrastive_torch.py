@@ -41,11 +41,6 @@ class Pairs(Objective):
 
     column: tuple[int, int]
 
-    @property
-    def description(self) -> str:
-        """Its settings."""
-        return repr(self)
-
     def loss(self, module: nn.Module, batch: Any, rng: np.random.Generator) -> LossTerms:  # noqa: ARG002
         """The mean over pairs, scalar; draws nothing."""
         inputs, targets = batch

@@ -106,11 +106,6 @@ class Variational(Objective):
         squared error (Rybkin et al. 2021, arXiv:2006.13202), so nothing weighs the two terms by hand.
     """
 
-    @property
-    def description(self) -> str:
-        """It has no settings."""
-        return repr(self)
-
     def loss(self, module: nn.Module, batch: Any, rng: np.random.Generator) -> LossTerms:  # noqa: ARG002
         """The bound with one draw of each code; the loop seeds it."""
         shown, wanted = batch

@@ -5,16 +5,14 @@ examples the second soon knows them all by heart, and the first learns nothing m
 same random draws before it sees them, and gradients flow through the alteration.
 
 Source: Goodfellow et al. 2014, arXiv:1406.2661; Zhao et al. 2020 (differentiable augmentation), arXiv:2006.10738;
-Miyato et al. 2018 (spectral normalisation), arXiv:1802.05957; Yazıcı et al. 2019 (averaging the generator),
-arXiv:1806.04498. Differs: see `gan_torch.py`; what is drawn comes from our policies, and their colours end at black and
-white as those of pixels do.
+Yazıcı et al. 2019 (averaging the generator), arXiv:1806.04498. Differs: see `gan_torch.py`; what is drawn comes from
+our policies, and their colours end at black and white as those of pixels do.
 """
 
 from __future__ import annotations
 
 import copy
 import warnings
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
@@ -28,23 +26,16 @@ from handful.core.errors import DataError, UsageError
 from handful.core.progress import SILENT, Progress
 from handful.core.rng import stream
 from handful.nn.features import chosen_device
-from handful.unsupervised.normal_scores import NormalScores, checked_rows
+from handful.unsupervised.gan_examples import Array, Images, Table
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from handful.training.checkpoint import History, Run
-    from handful.unsupervised.gan_torch import Alter, Players
 
-FEWEST = 20  # different examples
-SMALLEST, LARGEST = 8, 64  # pixels
 LOOKS = 20  # in a training: how often a good state is kept, and whoever watches is called
 ALTERED = "translate_x=0.125,translate_y=0.125,brightness=0.5,contrast=0.5,border=constant"
 SLOWER = 0.5  # the generator's learning rate, as a share of the critic's
-NOISE = 0.1  # standard deviations, on rows of a table
-INSTEAD = "make more of the ones you have with handful augment"
-
-Array = npt.NDArray[Any]
 
 
 class GAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -117,7 +108,7 @@ class GAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         policy = self.augment if isinstance(self.augment, Policy) else Policy.parse(self.augment)
         _check_sizes(self.width, self.latent_dim)
         examples = np.asarray(X)
-        self._kind = _Images(examples) if examples.ndim in (3, 4) else _Table(examples)
+        self._kind = Images(examples) if examples.ndim in (3, 4) else Table(examples)
         self.classes_, targets = _classes_of(y, len(examples))
         self._shares = np.bincount(targets) / len(targets)
         self.n_steps_ = 0
@@ -225,110 +216,9 @@ class GAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         return sound
 
 
-class _Kind(ABC):
-    """What a GAN learns: how a batch is made for its networks, and samples are made of what they give."""
-
-    @abstractmethod
-    def players(self, n_classes: int, width: int, latent_dim: int) -> Players:
-        """New networks."""
-
-    @abstractmethod
-    def alter(self, policy: Policy) -> Alter:
-        """What happens to examples before the critic sees them."""
-
-    @abstractmethod
-    def batch(self, rows: npt.NDArray[np.int64], rng: np.random.Generator) -> Tensor:
-        """Examples as the generator makes them."""
-
-    @abstractmethod
-    def restored(self, made: npt.NDArray[np.float32]) -> Array:
-        """What the generator made, as an example looked."""
-
-
-class _Images(_Kind):
-    """Images; grey ones in one channel, whatever number they came with."""
-
-    def __init__(self, images: Array) -> None:
-        _check_images(images)
-        self.shape = images.shape[1:]
-        channels = images.reshape(*images.shape[:3], -1)
-        grey = bool((channels == channels[..., :1]).all())
-        self.pixels = np.ascontiguousarray((channels[..., :1] if grey else channels).transpose(0, 3, 1, 2))
-
-    def players(self, n_classes: int, width: int, latent_dim: int) -> Players:
-        from handful.unsupervised.gan_torch import image_players
-
-        height, across, channels = (self.pixels.shape[at] for at in (2, 3, 1))
-        return image_players((height, across, channels), n_classes, width, latent_dim)
-
-    def alter(self, policy: Policy) -> Alter:
-        from handful.unsupervised.gan_torch import by_policy
-
-        return by_policy(policy)
-
-    def batch(self, rows: npt.NDArray[np.int64], rng: np.random.Generator) -> Tensor:  # noqa: ARG002
-        import torch
-
-        return torch.from_numpy(self.pixels[rows]).float() / 255
-
-    def restored(self, made: npt.NDArray[np.float32]) -> Array:
-        pixels = np.rint(made.transpose(0, 2, 3, 1) * 255).astype(np.uint8)
-        whole = np.broadcast_to(pixels, (*pixels.shape[:3], (*self.shape, 1)[2]))
-        return np.ascontiguousarray(whole.reshape(-1, *self.shape))
-
-
-class _Table(_Kind):
-    """Rows of numbers as normal scores."""
-
-    def __init__(self, rows: Array) -> None:
-        self.rows = checked_rows(rows)
-        _check_number(self.rows, "rows")
-        self.scores = NormalScores().fit(self.rows)
-
-    def players(self, n_classes: int, width: int, latent_dim: int) -> Players:
-        from handful.unsupervised.gan_torch import table_players
-
-        return table_players(self.rows.shape[1], n_classes, width, latent_dim)
-
-    def alter(self, policy: Policy) -> Alter:
-        from handful.unsupervised.gan_torch import by_noise
-
-        return by_noise(NOISE if policy.operations else 0.0)
-
-    def batch(self, rows: npt.NDArray[np.int64], rng: np.random.Generator) -> Tensor:
-        import torch
-
-        return torch.from_numpy(self.scores.transform(self.rows[rows], rng).astype(np.float32))
-
-    def restored(self, made: npt.NDArray[np.float32]) -> Array:
-        return self.scores.inverse_transform(made)
-
-
 def _rate_share(name: str) -> float:
     """The critic learns faster than the generator (Heusel et al. 2017, arXiv:1706.08500)."""
     return 1.0 if name.startswith("critic.") else SLOWER
-
-
-def _check_images(images: Array) -> None:
-    if images.dtype != np.uint8 or images.shape[3:] not in ((), (1,), (3,)) or 0 in images.shape:
-        found = f"{images.dtype} of shape {images.shape}"
-        raise DataError(f"images are uint8 of shape (n, h, w), (n, h, w, 1) or (n, h, w, 3), got {found}", "X")
-    height, width = images.shape[1:3]
-    if min(height, width) < SMALLEST:
-        what = f"images of {width} x {height} pixels, expected {SMALLEST} or more each way"
-        raise DataError(what, "X", "enlarge them")
-    if max(height, width) > LARGEST:
-        what = f"images of {width} x {height} pixels; what a GAN this small paints well has up to {LARGEST}"
-        raise DataError(what, "X", f"shrink them to {LARGEST} or less, or {INSTEAD}")
-    _check_number(images, "images")
-
-
-def _check_number(examples: Array, called: str) -> None:
-    n = len({each.tobytes() for each in examples})
-    if n < FEWEST:
-        of = f"; the other {len(examples) - n} repeat them" if n < len(examples) else ""
-        what = f"{n} different {called}{of}: from fewer than {FEWEST} a GAN learns nothing but to copy them"
-        raise DataError(what, "X", f"add {called}" + (f", or {INSTEAD}" if called == "images" else ""))
 
 
 def _check_sizes(width: int, latent_dim: int) -> None:

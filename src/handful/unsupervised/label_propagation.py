@@ -32,14 +32,7 @@ POWER = 2.0
 
 
 def label_propagation(labelled: Floats, targets: Ints, n_classes: int, pool: NeighbourGraph) -> Labelling:
-    """Label a pool by its neighbours.
-
-    Args:
-        labelled: Shape (n, dim), of every class at least one.
-        targets: Their classes, shape (n,).
-        n_classes: Number of classes.
-        pool: Rows to label.
-    """
+    """Label a pool by its neighbours; a `Labeller`."""
     outputs, typical = one_hot(targets, n_classes), typicality(labelled, pool.rows)
     raw = propagated(labelled, outputs, pool)
     expected = expected_shares(targets, n_classes, decided(raw), typical)

@@ -38,7 +38,10 @@ class Labelling:
 
 
 Labeller: TypeAlias = Callable[[Floats, Ints, int, NeighbourGraph], Labelling]
-"""From labelled rows (n, dim), their classes (n,), the number of classes and the pool to what the pool is taken for."""
+"""From labelled rows (n, dim), their classes (n,), the number of classes and the pool to what the pool is taken for.
+
+Of every class there is at least one row.
+"""
 
 
 def typicality(labelled: Floats, pool: Floats) -> Floats:

@@ -41,11 +41,6 @@ class Reconstruction(Objective):
         if self.patch < 1:
             raise UsageError(f"patch={self.patch} is not 1 or more", "Reconstruction", "4 is usual")
 
-    @property
-    def description(self) -> str:
-        """Its settings."""
-        return repr(self)
-
     def loss(self, module: nn.Module, batch: Any, rng: np.random.Generator) -> LossTerms:
         """Mean squared error of (shown, wanted), scalar; draws the patches."""
         shown, wanted = batch

@@ -62,11 +62,6 @@ class WithWords(nn.Module):
 class HiddenWords(Objective):
     """Cross entropy of the words to guess; a batch is (ids, mask, targets), with `NOT_ASKED` where nothing is asked."""
 
-    @property
-    def description(self) -> str:
-        """It has no settings."""
-        return repr(self)
-
     def loss(self, module: nn.Module, batch: Any, rng: np.random.Generator) -> LossTerms:  # noqa: ARG002
         """The mean over the words to guess, scalar; draws nothing."""
         ids, mask, targets = batch

@@ -42,14 +42,7 @@ POWER = 1.5  # of answers that were made smooth
 
 
 def self_training(labelled: Floats, targets: Ints, n_classes: int, pool: NeighbourGraph) -> Labelling:
-    """Label a pool by heads that learn from it.
-
-    Args:
-        labelled: Shape (n, dim), of every class at least one.
-        targets: Their classes, shape (n,).
-        n_classes: Number of classes.
-        pool: Rows to label.
-    """
+    """Label a pool by heads that learn from it; a `Labeller`."""
     outputs, typical = one_hot(targets, n_classes), typicality(labelled, pool.rows)
     seeds = pool.seeds(labelled, outputs)
 

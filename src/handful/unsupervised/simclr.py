@@ -34,11 +34,6 @@ class SimClr(Objective):
         if not 0 < self.temperature < float("inf"):
             raise UsageError(f"temperature={self.temperature} is not above 0", "SimClr")
 
-    @property
-    def description(self) -> str:
-        """Its settings."""
-        return repr(self)
-
     def loss(self, module: nn.Module, batch: Any, rng: np.random.Generator) -> LossTerms:  # noqa: ARG002
         """The mean over views, scalar; draws nothing."""
         projected = module(batch)

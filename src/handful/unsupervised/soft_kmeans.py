@@ -25,14 +25,7 @@ N_ROUNDS = 3
 
 
 def soft_kmeans(labelled: Floats, targets: Ints, n_classes: int, pool: NeighbourGraph) -> Labelling:
-    """Label a pool by refined class means.
-
-    Args:
-        labelled: Shape (n, dim), of every class at least one.
-        targets: Their classes, shape (n,).
-        n_classes: Number of classes.
-        pool: Rows to label.
-    """
+    """Label a pool by refined class means; a `Labeller`."""
     outputs, typical = one_hot(targets, n_classes), typicality(labelled, pool.rows)
     sums, counts = outputs.T @ labelled, outputs.sum(axis=0)
     weight = WORTH * n_classes / max(float(typical.sum()), 1.0)

@@ -43,11 +43,6 @@ class VicReg(Objective):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise UsageError(f"{name}={getattr(self, name)} is not 0 or more", "VicReg")
 
-    @property
-    def description(self) -> str:
-        """Its settings."""
-        return repr(self)
-
     def loss(self, module: nn.Module, batch: Any, rng: np.random.Generator) -> LossTerms:  # noqa: ARG002
         """The weighted sum and its three terms; draws nothing."""
         projected = module(batch)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,19 +42,11 @@ def pretrain_on_texts(data: Path, settings: Settings, out: Path, progress: Progr
         JobError: when the disk is full, or the training diverges.
     """
     started = time.monotonic()
-    if settings.method not in (None, OF_TEXTS):
-        raise UsageError(f"texts are not pre-trained on by {settings.method!r}", "method", f"use {OF_TEXTS}")
-    if settings.labels is not None:
-        raise UsageError("looking at labelled texts on the way is not supported yet", "labels", "leave it out")
-    for name, value, unset in (("from", settings.start, SMALL), ("size", settings.size, None)):
-        if value != unset:
-            what = f"{value} is of images, these are texts, in which {SentenceEncoder.name} reads on"
-            raise UsageError(what, name, "leave it out")
+    _check(settings)
     check_out(out, data)
     texts, notes = read_text_pool(data)
     n_steps, seconds = settings.n_steps_or_seconds
-    usual = MaskedLanguage()
-    method = replace(usual, steps=n_steps or usual.steps)
+    method = MaskedLanguage() if n_steps is None else MaskedLanguage(steps=n_steps)
 
     from handful.training.checkpoint import Checkpoint
     from handful.unsupervised.pretraining_torch import TimeIsUp
@@ -71,9 +62,30 @@ def pretrain_on_texts(data: Path, settings: Settings, out: Path, progress: Progr
 
     kept = Checkpoint(desk.folder / STATE, EVERY)
     encoder = method.read_on(texts, SentenceEncoder(), settings.seed, kept, progress, watch)
+    account = _account(method, texts, losses, notes)
+    made = {**account, "seed": settings.seed, "versions": versions()}
+    write_backbone(out, backbone_files(encoder, encoder.weights, {"made": made}, _card(account)))
+    desk.clear()
+    return {**account, "seconds": round(time.monotonic() - started, 1), "backbone": str(out)}
+
+
+def _check(settings: Settings) -> None:
+    """Refuse what is of images."""
+    if settings.method not in (None, OF_TEXTS):
+        raise UsageError(f"texts are not pre-trained on by {settings.method!r}", "method", f"use {OF_TEXTS}")
+    if settings.labels is not None:
+        raise UsageError("looking at labelled texts on the way is not supported yet", "labels", "leave it out")
+    for name, value, unset in (("from", settings.start, SMALL), ("size", settings.size, None)):
+        if value != unset:
+            what = f"{value} is of images, these are texts, in which {SentenceEncoder.name} reads on"
+            raise UsageError(what, name, "leave it out")
+
+
+def _account(method: MaskedLanguage, texts: list[str], losses: list[float], notes: list[str]) -> dict[str, Any]:
+    """What was done, as it is printed and kept in the backbone's folder."""
     if len(losses) < method.steps:
-        notes.append(f"the time was up after {len(losses)} of {method.steps} steps")
-    account = {
+        notes = [*notes, f"the time was up after {len(losses)} of {method.steps} steps"]
+    return {
         "method": OF_TEXTS,
         "from": SentenceEncoder.name,
         "called": "text",
@@ -84,10 +96,6 @@ def pretrain_on_texts(data: Path, settings: Settings, out: Path, progress: Progr
         "curve": [],
         "notes": notes,
     }
-    made = {**account, "seed": settings.seed, "versions": versions()}
-    write_backbone(out, backbone_files(encoder, encoder.weights, {"made": made}, _card(account)))
-    desk.clear()
-    return {**account, "seconds": round(time.monotonic() - started, 1), "backbone": str(out)}
 
 
 def _identity(settings: Settings, method: MaskedLanguage, texts: list[str]) -> dict[str, Any]:
