@@ -35,7 +35,6 @@ from handful.evaluate.unfamiliar import leave_out_distances, nearest_distance
 from handful.nn.backbone import Backbone
 from handful.nn.backbones import backbone_named
 from handful.nn.features import frozen_features
-from handful.recipe.budget import Budget
 from handful.recipe.candidates import candidates, n_views_worth, policies_tried, views_tried
 from handful.tasks.learn import Learned, learn
 from handful.transfer.technique import Examples, Problem
@@ -90,7 +89,7 @@ def one_draw(people: Population, seed: int, per_class: int) -> dict[str, Any]:
     policies, _ = policies_tried("auto", people.classes)
     problem = replace(whole.take(drawn), units=np.arange(len(drawn)), seed=seed)
     tried = candidates(whole.backbone, [per_class] * whole.n_classes, policies, n_views_worth(len(drawn)))
-    learned = learn(problem, tried, people.classes, ACCURACY, Budget())
+    learned = learn(problem, tried, people.classes, ACCURACY)
     claim = learned.sections["scores"]["balanced_accuracy"]
     others = whole.examples.take(rest)
     probabilities, on_test = learned.probabilities(others), learned.probabilities(people.test)

@@ -24,12 +24,12 @@ from joblib import Parallel, delayed
 
 from handful.augment.policy import Policy
 from handful.augment.views import MOST_VIEWS
+from handful.core.budget import Budget
 from handful.data.cache import FeatureCache
 from handful.data.dataset import Dataset
 from handful.data.readers import Splits
 from handful.evaluate.metric import ACCURACY
 from handful.nn.embedded import EfficientNetLite0Backbone
-from handful.recipe.budget import Budget
 from handful.recipe.candidates import candidates, n_views_worth, policies_tried, views_tried
 from handful.tasks.images import prepare_images
 from handful.tasks.learn import learn
@@ -89,8 +89,8 @@ def one_run(name: str, problem: Problem, policies: dict[Policy, float], trained:
     """What `fit` would say of these labels."""
     start, n, n_classes = time.perf_counter(), len(problem.targets), problem.n_classes
     tried = candidates(problem.backbone, [n // n_classes] * n_classes, policies, n_views_worth(n))
-    budget = Budget() if trained else Untrained()
-    learned = learn(problem, tried, tuple(map(str, range(n_classes))), ACCURACY, budget, policies)
+    problem = replace(problem, budget=Budget() if trained else Untrained())
+    learned = learn(problem, tried, tuple(map(str, range(n_classes))), ACCURACY, policies)
     score, chance = learned.sections["score"], 1 / n_classes
     said: dict[str, list[str]] = {"helps": [], "hurts": [], "cannot tell": []}
     for row in learned.sections["evidence"]:

@@ -23,8 +23,8 @@ import torch
 from common import MOST_TESTED, Draw, Figures, Table, arguments, data_folder, figure, k_shot, lay_out, report, say
 from plain_probe import features, fit_and_predict
 
+from handful.core.budget import Budget
 from handful.data.readers import read
-from handful.recipe.budget import Budget
 from handful.tasks.fit_images import fit_images
 from handful.tasks.fitting import Settings
 

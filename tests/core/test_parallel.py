@@ -1,4 +1,5 @@
 import os
+import time
 from contextlib import nullcontext
 
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 
 from handful.core import parallel
 from handful.core.errors import HandfulError, JobError, UsageError
-from handful.core.parallel import side_by_side
+from handful.core.parallel import TimeIsUp, side_by_side
 from handful.core.progress import Progress
 from handful.core.rng import stream
 
@@ -79,6 +80,25 @@ def test_an_engine_that_is_not_installed_is_named_with_its_extra():
             side_by_side(stream, PIECES, 2, engine="ray")
     else:
         pytest.skip("ray is installed")
+
+
+def test_processes_that_take_too_long_are_stopped():
+    began = time.monotonic()
+    with pytest.raises(TimeIsUp, match="the time was up before it was done"):
+        side_by_side(time.sleep, [(120,), (120,)], jobs=2, seconds=1)
+    assert time.monotonic() - began < 60  # of 120
+    assert side_by_side(time.sleep, [(0,), (0,)], jobs=2, seconds=60) == [None, None]  # others work afterwards
+
+
+@pytest.mark.parametrize("n_pieces", [1, 3])
+def test_in_this_process_a_piece_that_was_begun_is_finished_and_no_other_is_begun(n_pieces):
+    begun = []
+    if n_pieces == 1:
+        assert side_by_side(begun.append, [(0,)], jobs=1, seconds=-1) == [None]
+    else:
+        with pytest.raises(TimeIsUp):
+            side_by_side(begun.append, [(piece,) for piece in range(n_pieces)], jobs=1, seconds=-1)
+    assert begun == [0]
 
 
 def die(_):

@@ -6,7 +6,9 @@ import pytest
 
 from handful.augment.policy import Policy
 from handful.augment.views import views_of
+from handful.core.budget import Budget
 from handful.core.errors import JobError
+from handful.core.parallel import TimeIsUp
 from handful.core.rng import stream
 from handful.data.splits import repeated_folds
 from handful.evaluate.arrays import example_weights
@@ -15,12 +17,11 @@ from handful.evaluate.metric import ACCURACY, METRICS
 from handful.evaluate.metric_names import cost_metric
 from handful.recipe import candidates as offers
 from handful.recipe import selection as selection_of
-from handful.recipe.budget import Budget
 from handful.recipe.candidates import Candidate, Partner, candidates
 from handful.recipe.ensemble import Ensemble
 from handful.recipe.folds import folds_of
 from handful.recipe.recipe import Recipe
-from handful.recipe.selection import LOOK, PRIOR_EXAMPLES, Race, expected_best, select
+from handful.recipe.selection import LOOK, PRIOR_EXAMPLES, WITH_REFIT, Race, expected_best, select
 from handful.recipe.trial import Trial
 from handful.transfer.probe import Probe
 from handful.transfer.technique import Technique
@@ -73,7 +74,7 @@ def by_loop(trials, priors, targets, metric):
 @pytest.mark.parametrize("metric", ["accuracy", "balanced_accuracy"])
 def test_the_winner_has_the_best_score_shrunken_to_the_prior(metric, problem, folds, tried):
     tried = [*tried[:10], tried[-1]]
-    selection = select(problem, tried, folds, METRICS[metric], Budget())
+    selection = select(problem, tried, folds, METRICS[metric])
     assert selection.chosen == by_loop(selection.trials, [each.prior for each in tried], TARGETS, metric)
     assert selection.winner is selection.best_probe is selection.trials[selection.chosen]
     assert selection.n_skipped == 0
@@ -83,16 +84,16 @@ def test_the_winner_has_the_best_score_shrunken_to_the_prior(metric, problem, fo
 def test_ties_go_to_the_cheaper(problem, folds, tiny_backbone):
     recipe = Recipe("tiny", Probe(tiny_backbone.last, 1.0))
     twins = [Candidate(recipe, 0.01), Candidate(recipe, 0.01), Candidate(recipe, 0.0)]
-    assert select(problem, twins, folds, ACCURACY, Budget()).chosen == 0
+    assert select(problem, twins, folds, ACCURACY).chosen == 0
 
 
 def test_a_prior_decides_between_equals_and_data_overrule_it(problem, folds, tiny_backbone, problem_with):
     recipe = Recipe("tiny", Probe(tiny_backbone.last, 1.0))
     equals = [Candidate(recipe, 0.0), Candidate(recipe, 0.01)]
-    assert select(problem, equals, folds, ACCURACY, Budget()).chosen == 1
+    assert select(problem, equals, folds, ACCURACY).chosen == 1
     blind = Recipe("tiny", Probe(("whole",), 1.0))  # three columns of noise and centres: worse than all of them
     easy = problem_with(features_of(TARGETS, noise=0.6), TARGETS, tiny_backbone, OF_WHAT)
-    unequal = select(easy, [Candidate(recipe, 0.0), Candidate(blind, 0.01)], folds, ACCURACY, Budget())
+    unequal = select(easy, [Candidate(recipe, 0.0), Candidate(blind, 0.01)], folds, ACCURACY)
     better = [trial.contributions(ACCURACY, TARGETS).mean() for trial in unequal.trials]
     assert better[0] > better[1] + 0.05
     assert unequal.chosen == 0
@@ -100,7 +101,7 @@ def test_a_prior_decides_between_equals_and_data_overrule_it(problem, folds, tin
 
 @pytest.mark.parametrize("k", [1, 4])
 def test_a_budget_of_k_fits_tries_the_k_that_usually_do_best_cheap_ones_first(k, problem, folds, tried):
-    selection = select(problem, tried, folds, ACCURACY, Budget(fits=k))
+    selection = select(replace(problem, budget=Budget(fits=k)), tried, folds, ACCURACY)
     assert selection.n_skipped == len(tried) - k
     by_gain = sorted(tried, key=lambda candidate: -candidate.prior)
     assert [trial.prior for trial in selection.trials] == [each.prior for each in tried if each in by_gain[:k]]
@@ -112,7 +113,7 @@ def test_a_third_of_the_fits_but_no_more_than_needed_is_kept_for_what_is_made_fr
 ):
     offered(0.9)
     assert len(tried) > n_probes
-    selection = select(hard, tried, dealt, ACCURACY, Budget(fits=fits), POLICIES)
+    selection = select(replace(hard, budget=Budget(fits=fits)), tried, dealt, ACCURACY, POLICIES)
     assert sum(not trial.recipe.is_trained for trial in selection.trials) == n_probes
     assert bool(Feigned.asked) == (fits > n_probes)
     assert selection.n_skipped == len(tried) - n_probes + (fits == n_probes)
@@ -120,16 +121,16 @@ def test_a_third_of_the_fits_but_no_more_than_needed_is_kept_for_what_is_made_fr
 
 def test_where_fits_reach_all_candidates_none_is_left_out(hard, dealt, tried, offered):
     offered()
-    assert select(hard, tried[:5], dealt, ACCURACY, Budget(fits=8), POLICIES).n_skipped == 0
+    assert select(replace(hard, budget=Budget(fits=8)), tried[:5], dealt, ACCURACY, POLICIES).n_skipped == 0
 
 
 def test_without_any_time_the_plainest_is_tried_all_the_same(problem, folds, tried):
-    assert len(select(problem, tried, folds, ACCURACY, Budget(seconds=1e-9)).trials) == 1
+    assert len(select(replace(problem, budget=Budget(seconds=1e-9)), tried, folds, ACCURACY).trials) == 1
 
 
 def test_the_same_seed_gives_the_same_choice_and_the_same_score(problem, folds, tried):
     seeded = replace(problem, seed=7)
-    first, second = (select(seeded, tried[:6], folds, ACCURACY, Budget()) for _ in range(2))
+    first, second = (select(seeded, tried[:6], folds, ACCURACY) for _ in range(2))
     assert first.chosen == second.chosen
     assert first.winner.recipe == second.winner.recipe
     np.testing.assert_array_equal(first.corrected.correct, second.corrected.correct)
@@ -144,7 +145,7 @@ def test_labels_without_meaning_score_as_chance_once_the_choice_is_forgiven(tiny
         shuffled = problem_with(found, targets, tiny_backbone, OF_WHAT, seed=seed)
         folds = folds_from(repeated_folds(targets, shuffled.units, 5, 2, stream(seed, "folds")))
         tried = candidates(tiny_backbone, [15, 15], POLICIES, 2)
-        selection = select(shuffled, tried, folds, ACCURACY, Budget(fits=8))
+        selection = select(replace(shuffled, budget=Budget(fits=8)), tried, folds, ACCURACY)
         naive.append(max(trial.contributions(ACCURACY, targets).mean() for trial in selection.trials))
         corrected.append(selection.corrected.value)
     assert np.mean(naive) > np.mean(corrected) + 0.05
@@ -159,7 +160,7 @@ def test_the_luck_of_the_best_probe_is_forgiven_to_what_was_made_from_it(tiny_ba
         targets = np.arange(40) % 2
         shuffled = problem_with(features_of(np.zeros(40, dtype=np.int64)), targets, tiny_backbone, OF_WHAT, seed=seed)
         folds = folds_from(repeated_folds(targets, shuffled.units, 5, 1, stream(seed, "folds")))
-        race = Race(shuffled, folds, ACCURACY, Budget())
+        race = Race(shuffled, folds, ACCURACY)
         for at in range(20):
             guesses = rng.random((1, 40, 2))
             race.trials.append(Trial(Recipe("tiny", Probe(("grid",), penalty=float(at))), 0.0, guesses, guesses, 0.0))
@@ -244,7 +245,7 @@ def race(hard, dealt):
 
     def run(budget=None, on=hard):
         probes = [Candidate(Recipe("tiny", Probe((layer,), 1.0)), 0.0) for layer in ("whole", "grid")]
-        return select(on, probes, dealt, ACCURACY, budget or Budget(), POLICIES)
+        return select(replace(on, budget=budget or Budget()), probes, dealt, ACCURACY, POLICIES)
 
     return run
 
@@ -272,7 +273,7 @@ def test_a_training_gains_what_it_gains_on_the_folds_where_the_probe_is_trained_
     assert probe.on_few.shape == (1, len(TARGETS), 3)
     assert [trial.recipe.is_trained for trial in selection.trials] == [False, False, True, True]
     assert not np.array_equal(probe.on_few[0].argmax(axis=1), probe.scores[0].argmax(axis=1))  # fewer folds tell
-    again = Race(hard, dealt, ACCURACY, Budget(), list(selection.trials))
+    again = Race(hard, dealt, ACCURACY, list(selection.trials))
     for trial in selection.trials:
         np.testing.assert_allclose(again._comparable(trial), criterion_by_loop(trial, probe))
     expected = [criterion_by_loop(trial, probe).sum() + PRIOR_EXAMPLES * trial.prior for trial in selection.trials]
@@ -333,6 +334,27 @@ def test_a_training_that_would_not_fit_into_the_time_is_not_begun(race, offered,
     assert Feigned.asked == []
 
 
+def test_the_refits_of_what_may_win_are_kept_free(race, offered, monkeypatch):
+    offered(0.9)
+    budget, kept = Budget(seconds=3600), []
+    monkeypatch.setattr(budget, "reserve", kept.append)
+    probes = race(budget).trials[:2]
+    of_probe, of_training = kept
+    assert of_probe in [(WITH_REFIT - 1) * trial.seconds for trial in probes]
+    assert of_training > 0
+
+
+def test_a_training_that_the_end_of_the_budget_stops_is_given_up(race, offered, monkeypatch):
+    def late(*_):
+        raise TimeIsUp
+
+    offered(0.9)
+    monkeypatch.setattr(Feigned, "out_of_fold", late)
+    found = race()
+    assert found.given_up == ("feigned: the time was up before it was done; what was tried before stands",)
+    assert not any(trial.recipe.is_trained for trial in found.trials)
+
+
 def test_a_training_that_wins_alone_was_made_from_the_best_probe(race, offered):
     offered(1.0, together=-1.0)  # voting together usually does harm, say
     selection = race()
@@ -383,13 +405,13 @@ def test_the_best_probe_is_tried_on_smaller_pictures_and_all_sizes_vote(problem_
 
 def test_without_policies_nothing_goes_on_from_the_best(problem, dealt, offered, tried):
     offered(1.0)
-    selection = select(problem, tried[:2], dealt, ACCURACY, Budget())
+    selection = select(problem, tried[:2], dealt, ACCURACY)
     assert len(selection.trials) == 2
     assert Feigned.asked == []
 
 
 def test_expected_seconds_grow_with_the_work(problem, dealt):
-    race = Race(problem, dealt, ACCURACY, Budget())
+    race = Race(problem, dealt, ACCURACY)
     first, second = (Candidate(Recipe("tiny", Probe(layers, 1.0)), 0.0) for layers in (("whole",), ("whole", "grid")))
     race.try_exact([first])
     rows, columns = len(TARGETS), 51
@@ -479,7 +501,7 @@ def test_a_student_of_exact_recipes_is_compared_with_them_on_the_same_few_folds(
     assert [member.backbone for member in teacher.recipe.members] == ["tiny", "tiny@16"]
     probe = selection.best_probe
     assert all(trial.on_few is not None for trial in (probe, teacher))
-    again = Race(on, None, ACCURACY, Budget(), list(selection.trials))
+    again = Race(on, None, ACCURACY, list(selection.trials))
     np.testing.assert_allclose(again._comparable(student), criterion_by_loop(student, probe))
     _, expected = teacher.recipe.out_of_fold(on, folds_of(TARGETS, np.arange(len(TARGETS)), 0).few)
     np.testing.assert_array_equal(teacher.on_few, expected)
@@ -530,7 +552,7 @@ def probabilities_by_loop(trial, metric, folds):
 
 @pytest.mark.parametrize("metric", GRADED, ids=lambda metric: metric.name)
 def test_any_metric_chooses_by_its_value_on_cross_fitted_probabilities(metric, problem, folds, tried):
-    selection = select(problem, tried[:4], folds, metric, Budget())
+    selection = select(problem, tried[:4], folds, metric)
     sign = 1 if metric.greater_is_better else -1
     expected = []
     for trial, candidate in zip(selection.trials, tried, strict=False):
@@ -543,19 +565,19 @@ def test_any_metric_chooses_by_its_value_on_cross_fitted_probabilities(metric, p
 
 @pytest.mark.parametrize("metric", GRADED, ids=lambda metric: metric.name)
 def test_right_answers_are_corrected_by_the_same_draws_as_the_metric(metric, problem, folds, tried):
-    selection = select(problem, tried[:4], folds, metric, Budget())
+    selection = select(problem, tried[:4], folds, metric)
     assert ((selection.right >= 0) & (selection.right <= 1)).all()
     if metric.name == "balanced_accuracy":  # what an example adds is its weight if it is right
         weights = len(TARGETS) * example_weights(TARGETS, "balanced_accuracy")
         np.testing.assert_allclose(selection.corrected.correct, weights * selection.right, atol=1e-12)
-    alone = select(problem, tried[:1], folds, metric, Budget())  # one recipe: there is no choice to be forgiven
+    alone = select(problem, tried[:1], folds, metric)  # one recipe: there is no choice to be forgiven
     read = alone.trials[0].read
     right = np.mean([metric.decide(each) == TARGETS for each in read], axis=0)
     np.testing.assert_allclose(alone.right, right, atol=1e-12)
 
 
 def test_accuracy_reads_the_scores_as_they_are(problem, folds, tried):
-    selection = select(problem, tried[:3], folds, ACCURACY, Budget())
+    selection = select(problem, tried[:3], folds, ACCURACY)
     assert all(trial.read is trial.scores for trial in selection.trials)
     np.testing.assert_array_equal(selection.right, selection.corrected.correct)
 
@@ -565,7 +587,7 @@ def test_a_training_is_compared_on_calibrated_scores_too(problem, dealt, offered
     offered(0.8)
     metric = METRICS["log_loss"]
     probes = [Candidate(Recipe("tiny", Probe(("whole",), 1.0)), 0.0)]
-    selection = select(problem, probes, dealt, metric, Budget(), POLICIES)
+    selection = select(problem, probes, dealt, metric, POLICIES)
     probe = selection.best_probe
     trained = next(trial for trial in selection.trials if isinstance(trial.recipe.members[0].adapt, Feigned))
     few = [cross_fitted(each[0], TARGETS, dealt.few[0], with_bias=False) for each in (trained.scores, probe.on_few)]
@@ -584,7 +606,7 @@ def test_a_rare_class_that_is_missed_is_worth_more_trials(problem_with, tiny_bac
     probes = [Candidate(Recipe("tiny", Probe(tiny_backbone.last, 1.0, class_weights="balanced")), 0.0)]
     stopped = []
     for name in ("accuracy", "balanced_accuracy"):
-        race = Race(on, folds, METRICS[name], Budget())
+        race = Race(on, folds, METRICS[name])
         race.try_exact(probes)
         race.go_on_from_the_best({})
         stopped.append(any("nothing more was tried" in line for line in race.given_up))

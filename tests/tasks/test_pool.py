@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from handful.core.budget import Budget
 from handful.core.errors import DataError
 from handful.core.progress import Progress
 from handful.data.dataset import Dataset
 from handful.data.readers import read
 from handful.nn.sentence_encoder import SentenceEncoder
-from handful.recipe.budget import Budget
 from handful.recipe.unlabelled import Unlabelled
 from handful.tasks import pool as pools
 from handful.tasks.fit_images import fit_images

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from handful.augment.policy import Policy
+from handful.core.budget import Budget
 from handful.core.errors import ModelError
+from handful.core.parallel import TimeIsUp
 from handful.evaluate.arrays import softmax
 from handful.nn import embedded
 from handful.nn.embedded import EfficientNetLite0Backbone
@@ -17,7 +19,7 @@ from handful.recipe.recipe import Recipe
 from handful.recipe.saved import recipe_of
 from handful.transfer.fine_tuning import FineTuning
 from handful.transfer.probe import DEFAULT_PENALTY, Probe
-from handful.transfer.technique import Examples, Problem
+from handful.transfer.technique import Examples, Problem, left_out_in_folds
 
 N, ASKED, SEEN = 12, 64, 32  # pixels that pictures come in, and that the technique is shown
 TARGETS = np.arange(N) % 2
@@ -208,3 +210,16 @@ def test_a_penalty_that_is_left_open_is_chosen_before_the_folds(pixels):
     assert settled == replace(START, penalty=rows.best_penalty())
     np.testing.assert_array_equal(scores, rows.out_of_fold(FOLDS, settled.penalty))
     assert START.fit(problem, seen_by(problem), FLIPS).probe.penalty == DEFAULT_PENALTY
+
+
+def test_trainings_in_folds_stop_where_the_budget_ends(pixels):
+    trained = []
+
+    def work(left_out, seed):
+        trained.append((left_out.tolist(), seed))
+        return np.zeros((len(left_out), 2))
+
+    late = replace(problem_of(pixels), budget=Budget(seconds=1e-9))
+    with pytest.raises(TimeIsUp):
+        left_out_in_folds(late, FOLDS, work, (), "training")
+    assert trained == [(np.flatnonzero(FOLDS[0] == 0).tolist(), late.seed)]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import AbstractContextManager, nullcontext
+from multiprocessing import TimeoutError as TookTooLong
 from typing import Any, TypeVar
 
 from handful.core.errors import JobError, UsageError
@@ -15,6 +18,13 @@ ENGINES = ("local", "ray")
 Result = TypeVar("Result")
 
 
+class TimeIsUp(JobError):
+    """The work took longer than it may."""
+
+    def __init__(self) -> None:
+        super().__init__("the time was up before it was done")
+
+
 def side_by_side(
     work: Callable[..., Result],
     pieces: Sequence[tuple[Any, ...]],
@@ -22,6 +32,7 @@ def side_by_side(
     label: str = "working",
     progress: Progress = SILENT,
     engine: str = "local",
+    seconds: float = math.inf,
 ) -> list[Result]:
     """`[work(*piece) for piece in pieces]`, several at a time.
 
@@ -32,21 +43,25 @@ def side_by_side(
         label: What the progress bar says.
         progress: Told how many are done.
         engine: "local", or "ray" for a Ray cluster.
+        seconds: What all may take. Processes are stopped once one has worked that long; in this process a piece that
+            was begun is finished.
     Raises:
         MissingPackage: without the extra that an engine needs.
+        TimeIsUp: when that is not enough.
         JobError: when a process was killed.
     """
     from joblib import Parallel, cpu_count, delayed
 
-    n_jobs = max(1, min(len(pieces), cpu_count() if jobs is None else jobs))
+    n_jobs, end = max(1, min(len(pieces), cpu_count() if jobs is None else jobs)), time.monotonic() + seconds
     if n_jobs == 1 and engine == "local":
         with progress.track(label, len(pieces)) as done:
-            return [_and_tell(work(*piece), done) for piece in pieces]
+            return _in_time((work(*piece) for piece in pieces), len(pieces), end, done)
     with _engine(engine), progress.track(label, len(pieces)) as done:
-        parallel = Parallel(n_jobs=n_jobs, return_as="generator")
-        results: Iterable[Result] = parallel(delayed(work)(*piece) for piece in pieces)
+        parallel = Parallel(n_jobs=n_jobs, return_as="generator", timeout=None if math.isinf(seconds) else seconds)
         try:
-            return [_and_tell(result, done) for result in results]
+            return _in_time(parallel(delayed(work)(*piece) for piece in pieces), len(pieces), end, done)
+        except TookTooLong as late:
+            raise TimeIsUp() from late
         except (BrokenExecutor, MemoryError) as death:  # a worker was killed, by want of memory most likely
             reason = " ".join(str(death).split())[:200]
             raise JobError(f"a worker process ended ({reason})", label, "use fewer --jobs, or more memory") from death
@@ -64,6 +79,12 @@ def _engine(engine: str) -> AbstractContextManager[Any]:
     return backend
 
 
-def _and_tell(result: Result, done: Callable[[int], None]) -> Result:
-    done(1)
-    return result
+def _in_time(results: Iterable[Result], n: int, end: float, done: Callable[[int], None]) -> list[Result]:
+    """All of them, as they come; none where some would come too late."""
+    found: list[Result] = []
+    for result in results:
+        found.append(result)
+        done(1)
+        if len(found) < n and time.monotonic() > end:
+            raise TimeIsUp()
+    return found

@@ -133,7 +133,7 @@ def views_tried(policies: Iterable[Policy], most_views: int) -> tuple[View, ...]
 
 def n_views_worth(n_examples: int) -> int:
     """How many views of one policy to compute: fewer when examples are many, where they matter less and cost more."""
-    return max(min(MOST_VIEWS, MOST_ROWS // max(n_examples, 1)), 2 if n_examples <= MOST_ROWS else 1)
+    return max(min(MOST_VIEWS, MOST_ROWS // max(n_examples, 1)), 1)
 
 
 def _combinations(
@@ -244,7 +244,8 @@ def _fine_tuning(best: Recipe, problem: Problem, policies: Mapping[Policy, float
     if not (isinstance(best.adapt, Probe) and isinstance(seen_by, EfficientNetLite0Backbone)):
         return
     policy = max(policies, key=lambda each: policies[each])
-    views, layers = views_of(policy), tuple(layer.name for layer in seen_by.layers)
+    views = views_of(policy, n_views_worth(len(problem.targets)))  # the head starts from rows of all of them
+    layers = tuple(layer.name for layer in seen_by.layers)
     test_views = (0, 1) if MIRRORED in views else (0,)
     start = Probe(layers, 0.5, tuple(range(len(views))), test_views, "ridge", best.adapt.class_weights)
     yield Recipe(seen_by.name, FineTuning(start), policy)

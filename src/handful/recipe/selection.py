@@ -17,7 +17,6 @@ from handful.core.words import count
 from handful.evaluate.arrays import Floats, Ints
 from handful.evaluate.metric import Metric
 from handful.evaluate.selection import Corrected, bias_corrected
-from handful.recipe.budget import Budget
 from handful.recipe.candidates import (
     SECONDS_A_VIEW,
     Candidate,
@@ -48,25 +47,22 @@ def select(
     candidates: Sequence[Candidate],
     folds: Folds,
     metric: Metric,
-    budget: Budget,
     policies: Mapping[Policy, float] | None = None,
 ) -> Selection:
-    """Try the candidates on the same folds and take the best expected score; ties go to the cheaper.
+    """Try the candidates on the same folds while the budget lasts, and take the best expected score.
 
     The expected score is the out-of-fold score shrunken towards the prior, as if `PRIOR_EXAMPLES` earlier examples had
-    scored it. Where a budget in fits does not reach all candidates, those that usually do best are tried, and a third
-    of the fits (`KEPT_FITS` at most) is kept for what is made from the best of them.
+    scored it; ties go to the cheaper. Where a budget in fits does not reach all candidates, those that usually do best
+    are tried, and a third of the fits (`KEPT_FITS` at most) is kept for what is made from the best of them.
 
     Args:
         metric: What is maximised.
-        budget: Says when to stop trying.
         policies: What views of trained candidates may be drawn from; when None nothing is tried but the candidates.
     """
-    race = Race(problem, folds, metric, budget)
-    first = candidates
-    if budget.fits is not None:
-        kept = 0 if policies is None else min(budget.fits // 3, KEPT_FITS)
-        first = usually_best(candidates, budget.fits - kept)
+    race, first, fits = Race(problem, folds, metric), candidates, problem.budget.fits
+    if fits is not None:
+        kept = 0 if policies is None else min(fits // 3, KEPT_FITS)
+        first = usually_best(candidates, fits - kept)
     race.n_skipped = len(candidates) - len(first)
     race.try_exact(first)
     if policies is not None:
@@ -81,7 +77,6 @@ class Race:
     problem: Problem
     folds: Folds
     metric: Metric
-    budget: Budget
     trials: list[Trial] = field(default_factory=list)
     n_skipped: int = 0
     given_up: list[str] = field(default_factory=list)
@@ -95,15 +90,15 @@ class Race:
 
     def try_exact(self, candidates: Sequence[Candidate]) -> list[Trial]:
         """Exact recipes, until the budget ends; at least one has been tried afterwards."""
-        first = len(self.trials)
+        first, budget = len(self.trials), self.problem.budget
         with self.problem.progress.track("trying recipes", len(candidates)) as done:
             for candidate in candidates:
-                if self.trials and not self.budget.allows(WITH_REFIT * self._expected_seconds(candidate)):
+                if self.trials and not budget.allows(WITH_REFIT * self._expected_seconds(candidate)):
                     break
                 start = time.perf_counter()
                 recipe, scores = candidate.recipe.out_of_fold(self.problem, self.folds.many)
                 self.trials.append(self._trial(recipe, candidate.prior, scores, start))
-                self.budget.spend()
+                budget.spend()
                 done(1)
         found = self.trials[first:]
         self.n_skipped += len(candidates) - len(found)
@@ -119,6 +114,7 @@ class Race:
             wrong = 1 - float(best.contributions(self.metric.of_answers, self.problem.targets).mean())
             self.given_up.append(f"nothing more was tried: the best probe is wrong in only {100 * wrong:.1f} %")
             return
+        self.problem.budget.reserve((WITH_REFIT - 1) * best.seconds)
         smaller = self.try_exact(on_smaller_pictures(recipe, best.prior, backbones))
         beside: list[tuple[Trial, Partner]] = []
         offered = partners(recipe, self.problem, policies)
@@ -207,7 +203,7 @@ class Race:
         return Trial(recipe, prior, scores, read, time.perf_counter() - start, on_few, few_read)
 
     def _trained(self, candidate: Candidate, probe: Trial) -> list[Trial]:
-        """One trial; none where the training fails: a loss that is no number, a disk that is full."""
+        """One trial; none where the training fails: no time, a loss that is no number, a disk that is full."""
         try:
             return self._raced(candidate, probe)
         except JobError as failure:
@@ -216,21 +212,22 @@ class Race:
 
     def _raced(self, candidate: Candidate, probe: Trial) -> list[Trial]:
         """A look after a few folds, then the others; nothing where the budget ends or the look is discouraging."""
-        recipe, few = candidate.recipe.members[0], self.folds.few
+        recipe, few, budget = candidate.recipe.members[0], self.folds.few, self.problem.budget
         n_folds, start = int(few.max()) + 1, time.perf_counter()
-        if not self.budget.allows(LOOK * recipe.adapt.seconds(len(self.problem.targets))):
+        if not budget.allows(LOOK * recipe.adapt.seconds(len(self.problem.targets))):
             self.n_skipped += 1
             return []
         settled, looked = candidate.recipe.out_of_fold(self.problem, np.where(few < LOOK, few, -1))
         seconds = time.perf_counter() - start
         after = f"{recipe.brief()}, after {count(LOOK, 'fold')} of {n_folds}"
-        if not self.budget.allows(seconds * (1 + math.ceil((n_folds - LOOK) / LOOK))):  # the refit, and the others
+        if not budget.allows(seconds * (1 + math.ceil((n_folds - LOOK) / LOOK))):  # the refit, and the others
             self.given_up.append(f"{after}: the budget would not last")
             return []
-        self.budget.spend()
+        budget.spend()
         if self._is_hopeless(looked, probe):
             self.given_up.append(f"{after}: clearly worse than the best probe")
             return []
+        budget.reserve(seconds)  # for its refit, which takes about as long as folds side by side
         scores = looked
         if n_folds > LOOK:
             settled, rest = settled.out_of_fold(self.problem, np.where(few >= LOOK, few, -1))

@@ -8,6 +8,7 @@ import numpy as np
 
 from handful.augment.policy import Policy
 from handful.bundle.inputs import Feed
+from handful.core.budget import Budget
 from handful.core.progress import SILENT, Progress
 from handful.data.cache import FeatureCache
 from handful.data.readers import Splits
@@ -15,7 +16,6 @@ from handful.nn.backbone import ImageBackbone
 from handful.nn.backbones import backbone_named
 from handful.nn.embedded import NAME as EMBEDDED
 from handful.nn.embedded import EfficientNetLite0Backbone
-from handful.recipe.budget import Budget
 from handful.recipe.candidates import affordable, candidates, n_views_worth, policies_tried, views_tried
 from handful.tasks.fitting import Fit, Settings, Stages, Subject, check_settings, fit_subject
 from handful.tasks.images import Part, Pixels, Prepared, prepare_images
@@ -61,6 +61,7 @@ def fit_images(splits: Splits, settings: Settings, name: str = "photos", progres
             jobs=settings.jobs,
             engine=settings.engine,
             unlabelled=pool.examples if pool else None,
+            budget=budget,
             progress=progress,
         ),
         tried=candidates(backbone, data.train.counts, policies, most),
@@ -73,7 +74,7 @@ def fit_images(splits: Splits, settings: Settings, name: str = "photos", progres
         pictures=lambda audit, probabilities, costs: pictures_of(data.train, audit, probabilities, costs),
         pool=pool,
     )
-    return fit_subject(subject, settings, budget, stages, name)
+    return fit_subject(subject, settings, stages, name)
 
 
 def _policies(

@@ -6,6 +6,7 @@ import hashlib
 
 from handful.augment.policy import Policy
 from handful.bundle.inputs import TextInputs, text_digest
+from handful.core.budget import Budget
 from handful.core.progress import SILENT, Progress
 from handful.data.cache import FeatureCache
 from handful.data.readers import Splits
@@ -13,7 +14,6 @@ from handful.evaluate.arrays import Floats
 from handful.evaluate.costs import Costs
 from handful.nn.backbones import text_backbone_named
 from handful.nn.sentence_encoder import SentenceEncoder
-from handful.recipe.budget import Budget
 from handful.recipe.candidates import text_candidates
 from handful.recipe.recipe import Recipe
 from handful.report.page import Pictures
@@ -69,6 +69,7 @@ def fit_texts(splits: Splits, settings: Settings, name: str = "texts", progress:
             jobs=settings.jobs,
             engine=settings.engine,
             unlabelled=pool.examples if pool else None,
+            budget=budget,
             progress=progress,
         ),
         tried=text_candidates(backbone, train.counts),
@@ -86,7 +87,7 @@ def fit_texts(splits: Splits, settings: Settings, name: str = "texts", progress:
         floor=Recipe(backbone.name, Tfidf()),
         pool=pool,
     )
-    return fit_subject(subject, settings, budget, stages, name)
+    return fit_subject(subject, settings, stages, name)
 
 
 def _shown(part: TextPart, probabilities: Floats | None, costs: Costs | None) -> Pictures:

@@ -17,6 +17,7 @@ from handful.bundle.inputs import Feed
 from handful.bundle.manifest import Manifest
 from handful.bundle.model import Model
 from handful.bundle.save import write_model
+from handful.core.budget import Budget
 from handful.core.errors import UsageError
 from handful.core.parallel import ENGINES
 from handful.data.audit import Audit
@@ -26,7 +27,6 @@ from handful.evaluate.metric import Metric
 from handful.evaluate.metric_names import check_metric, metric_named
 from handful.evaluate.unfamiliar import leave_out_distances
 from handful.nn.backbone import Backbone
-from handful.recipe.budget import Budget
 from handful.recipe.candidates import Candidate
 from handful.recipe.ensemble import Ensemble
 from handful.recipe.recipe import Recipe
@@ -170,13 +170,12 @@ class Subject:
     pool: Pool | None = None
 
 
-def fit_subject(subject: Subject, settings: Settings, budget: Budget, stages: Stages, name: str) -> Fit:
+def fit_subject(subject: Subject, settings: Settings, stages: Stages, name: str) -> Fit:
     """Choose, fit, calibrate, test and assemble.
 
     Args:
         subject: The data and what to try on them.
         settings: What the user asked for.
-        budget: It has been running since the job began.
         stages: Seconds so far.
         name: What to call the data in the report.
     """
@@ -184,7 +183,7 @@ def fit_subject(subject: Subject, settings: Settings, budget: Budget, stages: St
     classes = data.train.data.classes
     metric = metric_named(settings.metric, classes)
     with stages("choosing"):
-        learned = learn(problem, subject.tried, classes, metric, budget, subject.policies, subject.floor)
+        learned = learn(problem, subject.tried, classes, metric, subject.policies, subject.floor)
     with stages("testing"):
         tested = learned.probabilities(subject.test) if subject.test is not None else None
     with stages("assembling"):

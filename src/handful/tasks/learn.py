@@ -20,7 +20,6 @@ from handful.evaluate.conformal import conformal_scores
 from handful.evaluate.intervals import width_limits
 from handful.evaluate.learning_curve import band, labels_until
 from handful.evaluate.metric import ACCURACY, Metric
-from handful.recipe.budget import Budget
 from handful.recipe.candidates import Candidate
 from handful.recipe.curve import fitted, learning_points
 from handful.recipe.ensemble import Ensemble
@@ -77,7 +76,6 @@ def learn(
     tried: list[Candidate],
     classes: tuple[str, ...],
     metric: Metric,
-    budget: Budget,
     policies: Mapping[Policy, float] | None = None,
     floor: Recipe | None = None,
 ) -> Learned:
@@ -88,7 +86,6 @@ def learn(
         tried: Probes to begin with.
         classes: Their names.
         metric: What is maximised; where something can be validated it decides as suits the shares of the classes.
-        budget: A ceiling.
         policies: What views are drawn from where something is trained; nothing is trained when None.
         floor: The plainest recipe, whose score is shown beside that of the chosen one.
     """
@@ -96,9 +93,9 @@ def learn(
     most_views = max(len(views_of(candidate.recipe.members[0].augment)) for candidate in tried)
     with threads_for(len(problem.targets) * most_views):
         if folds is None:
-            return _unvalidated(problem, tried, metric, budget, policies)
+            return _unvalidated(problem, tried, metric, policies)
         informed = metric.at_shares(problem.targets, problem.n_classes)
-        return _validated(problem, tried, classes, informed, budget, policies, floor, folds)
+        return _validated(problem, tried, classes, informed, policies, floor, folds)
 
 
 def _validated(
@@ -106,12 +103,11 @@ def _validated(
     tried: list[Candidate],
     classes: tuple[str, ...],
     metric: Metric,
-    budget: Budget,
     policies: Mapping[Policy, float] | None,
     floor: Recipe | None,
     folds: Folds,
 ) -> Learned:
-    selection, fitted = _fitted(select(problem, tried, folds, metric, budget, policies), problem)
+    selection, fitted = _fitted(select(problem, tried, folds, metric, policies), problem)
     winner, targets = selection.winner, problem.targets
     oof = out_of_fold(winner.scores, targets, folds.of(winner.recipe.is_trained), metric)
     rows = _rows(problem, selection.best_probe.recipe.members[0])
@@ -159,7 +155,7 @@ def _floor_section(
     """What the plainest recipe scores, tried now if it was not before."""
     trial = next((each for each in selection.trials if each.recipe == floor), None)
     if trial is None:
-        (trial,) = Race(problem, folds, metric, Budget()).try_exact([Candidate(floor, 0.0)])
+        (trial,) = Race(problem, folds, metric).try_exact([Candidate(floor, 0.0)])
     mean, rng = trial.contributions(metric, problem.targets).mean(axis=0), stream(problem.seed, "floor")
     interval = metric.interval_of(mean, problem.targets, problem.units, rng, CROSS_VALIDATED)
     assert interval  # noqa: S101 - every class has examples
@@ -189,7 +185,6 @@ def _unvalidated(
     problem: Problem,
     tried: list[Candidate],
     metric: Metric,
-    budget: Budget,
     policies: Mapping[Policy, float] | None,
 ) -> Learned:
     """Chosen on the classes that can be validated, if there are two, and fitted on all; without an account."""
@@ -207,7 +202,7 @@ def _unvalidated(
         assert folds  # noqa: S101 - every class of the part has two units
         judge = ACCURACY if metric.costs else metric  # costs are of all classes
         judge = judge.at_shares(part.targets, part.n_classes)
-        selection, fitted = _fitted(select(part, tried, folds, judge, budget, policies), problem)
+        selection, fitted = _fitted(select(part, tried, folds, judge, policies), problem)
         recipe = selection.winner.recipe
         skipped = {"n_candidates_skipped": selection.n_skipped, "given_up": list(selection.given_up)}
         reason += f"; the recipe was chosen on the {part.n_classes} classes that have two"

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from handful.augment.views import ORIGINAL, View
+from handful.core.budget import Budget
 from handful.core.errors import DataError
 from handful.core.progress import SILENT, Progress
 from handful.core.rng import stream
@@ -25,7 +26,6 @@ from handful.data.text_repeats import leaked_rows, text_units
 from handful.evaluate.arrays import Ints
 from handful.nn.backbone import Backbone, FeatureMatrix
 from handful.nn.features import Pixels, frozen_features
-from handful.recipe.budget import Budget
 from handful.recipe.candidates import SECONDS_A_VIEW
 from handful.report import words
 from handful.tasks.text_examples import text_examples

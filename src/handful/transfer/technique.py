@@ -13,6 +13,7 @@ import numpy.typing as npt
 from handful.augment.policy import Policy
 from handful.augment.views import ORIGINAL, View
 from handful.bundle.graph import resized
+from handful.core.budget import Budget
 from handful.core.errors import ModelError, UsageError
 from handful.core.parallel import side_by_side
 from handful.core.progress import SILENT, Progress
@@ -79,6 +80,7 @@ class Problem:
         jobs: How many folds are trained at a time; as many as there are cores when None.
         engine: Where they are trained: "local", or "ray".
         unlabelled: More of the kind, whose labels nobody knows; None where there are none.
+        budget: How long it may take to try them.
         progress: Told what goes on.
     """
 
@@ -91,6 +93,7 @@ class Problem:
     jobs: int | None = None
     engine: str = "local"
     unlabelled: Examples | None = None
+    budget: Budget = field(default_factory=Budget, compare=False)
     progress: Progress = field(default=SILENT, compare=False)
     _kept: dict[Hashable, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
@@ -143,11 +146,14 @@ def left_out_in_folds(
         label: What the progress bar says.
     Returns:
         Shape (1, n, n_classes); NaN for what was not predicted.
+    Raises:
+        TimeIsUp: when the budget of the problem ends before.
     """
     numbers = [int(number) for number in np.unique(folds[0]) if number >= 0]
     left_out = [np.flatnonzero(folds[0] == number) for number in numbers]
     pieces = [(*given, rows, problem.seed + number) for number, rows in zip(numbers, left_out, strict=True)]
-    found = side_by_side(work, pieces, problem.jobs, label, problem.progress, problem.engine)
+    left = problem.budget.seconds_left
+    found = side_by_side(work, pieces, problem.jobs, label, problem.progress, problem.engine, left)
     scores = np.full((1, len(problem.targets), problem.n_classes), np.nan)
     for rows, part in zip(left_out, found, strict=True):
         scores[0, rows] = part

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from handful.core.budget import Budget
 from handful.core.errors import UsageError
-from handful.recipe.budget import Budget
 from handful.unsupervised.pretraining import SMALL, USUAL_SIZE
 
 

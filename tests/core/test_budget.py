@@ -1,8 +1,10 @@
+import math
+
 import pytest
 
+from handful.core import budget as room
+from handful.core.budget import Budget
 from handful.core.errors import UsageError
-from handful.recipe import budget as room
-from handful.recipe.budget import Budget
 
 
 @pytest.fixture
@@ -22,6 +24,20 @@ def test_a_time_is_a_ceiling_for_what_is_still_to_come(text, seconds, clock):
     clock[0] += seconds - 10
     assert budget.allows(9)
     assert not budget.allows(11)
+
+
+def test_what_is_reserved_is_left_for_what_must_follow(clock):
+    budget = Budget(seconds=60)
+    budget.reserve(20)
+    assert budget.seconds_left == 40
+    assert budget.allows(39)
+    assert not budget.allows(41)
+    clock[0] += 50
+    assert budget.seconds_left == -10
+    assert not budget.allows(0)
+    endless = Budget(fits=3)
+    endless.reserve(1e9)
+    assert endless.seconds_left == math.inf
 
 
 @pytest.mark.parametrize(("text", "fits"), [("40fits", 40), ("1fit", 1), ("3 fits", 3)])

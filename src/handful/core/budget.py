@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 
@@ -22,7 +23,7 @@ class Budget:
         self.seconds = seconds
         self.fits = fits
         self.n_spent = 0
-        self._end = None if seconds is None else time.monotonic() + seconds
+        self._end = math.inf if seconds is None else time.monotonic() + seconds
 
     @staticmethod
     def parse(text: str) -> Budget:
@@ -39,11 +40,18 @@ class Budget:
             return Budget(seconds=float(match[1]) * UNITS[match[2]])
         return Budget(fits=max(1, int(float(match[1]))))
 
+    @property
+    def seconds_left(self) -> float:
+        """Before what was reserved begins; negative once that has begun."""
+        return self._end - time.monotonic()
+
     def allows(self, seconds: float) -> bool:
         """Whether another recipe that takes about so long fits into what is left."""
-        if self.fits is not None and self.n_spent >= self.fits:
-            return False
-        return self._end is None or time.monotonic() + seconds < self._end
+        return (self.fits is None or self.n_spent < self.fits) and seconds < self.seconds_left
+
+    def reserve(self, seconds: float) -> None:
+        """Keep time for what must follow: to fit what may win on all examples."""
+        self._end -= seconds
 
     def spend(self) -> None:
         """One recipe was tried."""
