@@ -36,9 +36,11 @@ def test_class_folders_hold_exactly_so_many_images(handful, tmp_path):
     expected = {"n": 96, "count": 12, "written": 24, "size": 16, "steps": 4, "against": "images kept aside"}
     assert {key: result[key] for key in expected} == expected
     assert result["distances"]["n"] == 24
-    assert result["distances"]["kernel"]["low"] <= result["distances"]["kernel"]["value"]
+    for name in ("kernel", "frechet", "precision", "recall"):
+        found = result["distances"][name]
+        assert found["low"] <= found["value"] <= found["high"]
     assert 0 <= result["memorising"]["low"] <= result["memorising"]["high"] <= 1
-    assert any("24 images, one in 5" in note for note in result["notes"])
+    assert any("24 images are kept aside" in note for note in result["notes"])
     handful(*arguments, "--out", tmp_path / "again").json()
     first, again = (tmp_path / each / "dark/generated-01.png" for each in ("out", "again"))
     assert first.read_bytes() == again.read_bytes()
@@ -50,7 +52,7 @@ def test_people_are_told_how_real_the_images_are(handful, tmp_path):
     said = handful("generate", tmp_path / "data", "--count", 5, "--steps", 2, "--out", tmp_path / "out")
     assert said.code == 0
     assert "against     the test images, 10 of each" in said.out
-    for line in ("kernel", "Frechet", "precision", "recall", "memorising"):
+    for line in ("kernel", "frechet", "precision", "recall", "memorising"):
         assert f"\n{line} " in said.out
 
 
@@ -75,7 +77,7 @@ def test_places_that_are_taken_are_refused(handful, tmp_path):
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken/mine.txt").write_text("mine")
     for out, more, said in (
-        (tmp_path / "taken", (), "stands at the destination"),
+        (tmp_path / "taken", (), "the folder is not empty"),
         (data / "new", (), "among the data"),
         (tmp_path / "out", ("--sheet", tmp_path / "sheet.jpg"), "PNG file"),
         (tmp_path / "out", ("--sheet", tmp_path / "out/sheet.png"), "among the generated images"),
@@ -103,6 +105,22 @@ def test_copies_never_lie_on_both_sides_and_the_only_image_of_a_class_is_learned
     assert (len(learned), len(aside), len(learned & aside)) == (85, 20, 0)
     assert set(real.targets.tolist()) == {0, 1}
     assert "left out" in real.notes[0]
+
+
+def test_images_that_belong_together_are_learned_from_together_or_kept_aside_together(tmp_path):
+    data = write(tmp_path / "data", 60)
+    files = sorted(data.glob("*/*.png"))
+    rows = [f"{file},{file.parent.name},patient {int(file.stem) // 6}" for file in files]  # six photos of each
+    (tmp_path / "table.csv").write_text("\n".join(["image,label,group", *rows]))
+    real = generating._read(tmp_path / "table.csv", generating.Settings(2), generating.SILENT)
+    patients = {file.read_bytes(): int(file.stem) // 6 for file in files}
+    by_pixels = {
+        cv2.cvtColor(cv2.imread(str(file)), cv2.COLOR_BGR2RGB).tobytes(): patients[file.read_bytes()] for file in files
+    }
+    learned, aside = ({by_pixels[image.tobytes()] for image in each} for each in (real.pixels, real.aside))
+    assert learned | aside == set(range(10))
+    assert not learned & aside
+    assert "of whole groups" in real.notes[-1]
 
 
 def test_a_class_of_which_nothing_can_be_read_or_that_is_no_folder_is_refused(handful, tmp_path):

@@ -6,6 +6,7 @@ from scipy.linalg import sqrtm
 
 from handful.core.errors import DataError
 from handful.evaluate.generated import frechet_distance, kernel_distance, nearer_to_training, precision_recall
+from handful.evaluate.intervals import wilson
 
 
 @pytest.fixture
@@ -36,19 +37,34 @@ def test_the_frechet_distance_is_that_of_normal_distributions(rng):
     x, y = rng.normal(size=(50, 4)), rng.normal(0.5, 2, (50, 4))
     a, b = np.cov(x.T), np.cov(y.T)
     slow = np.square(x.mean(0) - y.mean(0)).sum() + np.trace(a + b - 2 * sqrtm(a @ b).real)
-    assert frechet_distance(x, y) == pytest.approx(slow)
-    assert frechet_distance(x, x) == pytest.approx(0, abs=1e-9)
+    assert frechet_distance(x, y).value == pytest.approx(slow)
+    assert frechet_distance(x, x).value == pytest.approx(0, abs=1e-9)
     wide = rng.normal(size=(5, 40))  # fewer rows than columns
-    assert frechet_distance(wide, wide + 1) == pytest.approx(40)
+    assert frechet_distance(wide, wide + 1).value == pytest.approx(40)
+
+
+def test_the_interval_of_the_frechet_distance_holds_what_samples_of_this_size_have_on_average(rng):
+    found = [frechet_distance(rng.normal(size=(60, 3)), rng.normal(1, 1, (60, 3))) for _ in range(100)]
+    expected = np.mean([each.value for each in found])
+    assert np.mean([each.low <= expected <= each.high for each in found]) > 0.88
+    assert all(each.low >= 0 for each in found)
+    assert np.mean([each.high - each.low for each in found]) < expected  # it says something
 
 
 def test_precision_falls_with_what_is_not_real_and_recall_with_what_is_missing(rng):
     two = np.concatenate([rng.normal(0, 1, (100, 2)), rng.normal(20, 1, (100, 2))])
     one = rng.normal(0, 1, (200, 2))
     found = precision_recall(two, one)
-    assert found.precision > 0.8
-    assert found.recall < 0.55
-    assert precision_recall(one, two).precision < 0.55
+    assert found.precision.value > 0.8
+    assert found.recall.value < 0.55
+    assert precision_recall(one, two).precision.value < 0.55
+
+
+def test_the_interval_of_a_share_is_never_narrower_than_that_of_as_many_throws(rng):
+    found = precision_recall(rng.normal(size=(40, 3)), rng.normal(9, 1, (40, 3)))
+    assert (found.precision.value, found.precision.low) == (0, 0)
+    assert found.precision.high >= wilson(0, 40).high
+    assert found.precision.n == 40
 
 
 def test_copies_of_training_examples_are_told_from_new_ones(rng):
@@ -80,5 +96,7 @@ def test_features_that_cannot_be_compared_are_refused(shapes, said):
 
 
 def test_too_few_for_their_neighbours_are_refused():
-    with pytest.raises(DataError, match="more than k=3"):
-        precision_recall(np.ones((3, 2)), np.ones((3, 2)))
+    with pytest.raises(DataError, match=r"4 of each, expected more than k \+ 1 = 4"):
+        precision_recall(np.ones((4, 2)), np.ones((4, 2)))
+    with pytest.raises(DataError, match="2 of each, expected 3 or more"):
+        frechet_distance(np.ones((2, 2)), np.ones((2, 2)))

@@ -10,6 +10,12 @@ import typer
 from handful.cli.output import AsJson, Jobs, Seed, Terminal, show, show_json
 
 TAB = 12
+MEASURES = (  # what is printed: the key, times what, how many digits, and what it means
+    ("kernel", 1, ".3f", ""),
+    ("frechet", 1, ".0f", ""),
+    ("precision", 100, ".0f", " % lie among real ones"),
+    ("recall", 100, ".0f", " % of the real lie among them"),
+)
 CLEAR = 0.75  # of the nearest real images: an interval that ends below shows that few samples are copies
 
 
@@ -54,21 +60,14 @@ def _report(result: dict[str, Any]) -> None:
 
 def _say_distances(result: dict[str, Any]) -> None:
     found, real, copied = result["distances"], result["real_distances"], result["memorising"]
-    kernel = found["kernel"]
     beside = "; in brackets what real images reach" if real else ""
     show(f"against     {result['against']}, {found['n']} of each{beside}", TAB)
-    interval = f"[{kernel['low']:.3f}, {kernel['high']:.3f}]"
-    show(f"kernel      {kernel['value']:.3f} {interval}{_beside(real and real['kernel']['value'], '.3f')}", TAB)
-    show(f"Frechet     {found['frechet']:.0f}{_beside(real and real['frechet'], '.0f')}", TAB)
-    for name, meaning in (("precision", "lie among real ones"), ("recall", "of the real lie among them")):
-        share = f"{100 * found[name]:.0f} %{_beside(real and 100 * real[name], '.0f')} {meaning}"
-        show(f"{name:12}{share}", TAB)
+    for name, unit, digits, meaning in MEASURES:
+        value, low, high = (unit * found[name][key] for key in ("value", "low", "high"))
+        beside = f" ({unit * real[name]['value']:{digits}})" if real else ""
+        show(f"{name:12}{value:{digits}} [{low:{digits}}, {high:{digits}}]{beside}{meaning}", TAB)
     if copied:
         interval = f"{copied['value']:.2f} [{copied['low']:.2f}, {copied['high']:.2f}]"
         unclear = "no sign that it memorises" if copied["high"] < CLEAR else "cannot tell"
         verdict = "it memorises in part" if copied["low"] > 0.5 else unclear
         show(f"memorising  {interval}, 0.50 where nothing is copied: {verdict}", TAB)
-
-
-def _beside(value: float | None, digits: str) -> str:
-    return "" if value is None else f" ({value:{digits}})"

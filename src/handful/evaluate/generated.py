@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from handful.core.errors import DataError
 from handful.evaluate.arrays import BLOCK, Bools, Floats, Ints
-from handful.evaluate.intervals import Interval
+from handful.evaluate.intervals import Interval, wilson
 
 N_NEIGHBOURS = 3  # of precision and recall, as in the paper
+N_PARTS = 10  # of the examples, each left out once
 
 
 def kernel_distance(real: Floats, generated: Floats) -> Interval:
@@ -38,23 +39,31 @@ def kernel_distance(real: Floats, generated: Floats) -> Interval:
     return Interval(value, value - 1.96 * error, value + 1.96 * error, n)
 
 
-def frechet_distance(real: Floats, generated: Floats) -> float:
+def frechet_distance(real: Floats, generated: Floats) -> Interval:
     """FID: the Fréchet distance of the normal distributions of both. It falls with n: compare at equal n only.
 
         |m_x - m_y|^2 + trace(C_x + C_y - 2 (C_x C_y)^(1/2))
 
     The last trace is the sum of the singular values of X Y^T / (n - 1), X and Y centred: exact, and no root of a
-    d x d matrix that n rows cannot fill.
+    d x d matrix that n rows cannot fill. The interval is a jackknife's: how far the distance varies, not how far it
+    lies above that of endless samples.
 
     Args:
-        real, generated: Features, shape (n, d) both, n >= 2: the same number of each.
+        real, generated: Features, shape (n, d) both, n >= 3: the same number of each.
     Source: Heusel et al. 2017, arXiv:1706.08500.
     """
     real, generated = _checked(real, generated, equal=True)
-    x, y = real - real.mean(axis=0), generated - generated.mean(axis=0)
+    if len(real) < 3:
+        raise DataError(f"{len(real)} of each, expected 3 or more", "frechet_distance", "give more")
+    found = _jackknifed(_frechet, real, generated)
+    return Interval(found.value, max(found.low, 0.0), found.high, found.n)
+
+
+def _frechet(real: Floats, generated: Floats) -> float:
     shift = real.mean(axis=0) - generated.mean(axis=0)
+    x, y = (np.linalg.qr(each - each.mean(axis=0), mode="r") for each in (real, generated))  # X = Q R, and Q is gone
     shared = np.linalg.svd(x @ y.T, compute_uv=False).sum()
-    spread = (np.square(x).sum() + np.square(y).sum() - 2 * shared) / (len(x) - 1)
+    spread = (np.square(x).sum() + np.square(y).sum() - 2 * shared) / (len(real) - 1)
     return max(float(shift @ shift + spread), 0.0)
 
 
@@ -62,25 +71,50 @@ def frechet_distance(real: Floats, generated: Floats) -> float:
 class PrecisionRecall:
     """Shares: of the generated that look real, and of the real that could have been generated."""
 
-    precision: float
-    recall: float
-    n: int
+    precision: Interval
+    recall: Interval
 
 
 def precision_recall(real: Floats, generated: Floats, k: int = N_NEIGHBOURS) -> PrecisionRecall:
     """The share of each that lies within the other; what lies within is no farther from one than its k-th neighbour.
 
-    Both rise with the number of the other: compare at equal n only.
+    Both rise with the number of the other: compare at equal n only. The intervals are a jackknife's, and no narrower
+    than that of a share of n.
 
     Args:
-        real, generated: Features, shape (n, d) both, n > k: the same number of each.
+        real, generated: Features, shape (n, d) both, n > k + 1: the same number of each.
     Source: Kynkäänniemi et al. 2019, arXiv:1904.06991, eq. 1 and 2.
     """
     real, generated = _checked(real, generated, equal=True)
-    if len(real) <= k:
-        raise DataError(f"{len(real)} of each, expected more than k={k}", "precision_recall", "give more, or a lower k")
-    precision, recall = (float(_within(a, b, k).mean()) for a, b in ((generated, real), (real, generated)))
-    return PrecisionRecall(precision, recall, len(real))
+    if len(real) <= k + 1:
+        what = f"{len(real)} of each, expected more than k + 1 = {k + 1}"
+        raise DataError(what, "precision_recall", "give more, or a lower k")
+
+    def share(points: Floats, others: Floats) -> float:
+        return float(_within(points, others, k).mean())
+
+    return PrecisionRecall(*(_share_of(share, a, b) for a, b in ((generated, real), (real, generated))))
+
+
+def _share_of(share: Callable[[Floats, Floats], float], points: Floats, others: Floats) -> Interval:
+    found = _jackknifed(share, points, others)
+    least = wilson(found.value * found.n, found.n)
+    return Interval(found.value, max(min(found.low, least.low), 0.0), min(max(found.high, least.high), 1.0), found.n)
+
+
+def _jackknifed(statistic: Callable[[Floats, Floats], float], first: Floats, second: Floats) -> Interval:
+    """A statistic of two samples of n, with the interval of the jackknife that leaves out a tenth of both at a time.
+
+    Source: Efron 1982, "The Jackknife, the Bootstrap and Other Resampling Plans", with Student's quantile.
+    """
+    from scipy.special import stdtrit
+
+    n, n_parts = len(first), min(N_PARTS, len(first))
+    part = np.arange(n) % n_parts
+    value = statistic(first, second)
+    without = [statistic(first[part != left_out], second[part != left_out]) for left_out in range(n_parts)]
+    reach = float(stdtrit(n_parts - 1, 0.975) * np.std(without) * (n_parts - 1) ** 0.5)
+    return Interval(value, value - reach, value + reach, n)
 
 
 def nearer_to_training(

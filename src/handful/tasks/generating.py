@@ -22,7 +22,7 @@ from handful.core.rng import stream
 from handful.core.words import count
 from handful.data.cache import FeatureCache
 from handful.data.dataset import Dataset
-from handful.data.duplicates import different_images
+from handful.data.duplicates import different_images, join_units
 from handful.data.images import Decoded, decode_all
 from handful.data.kind import kind_of
 from handful.data.pixels import Pixels, from_file, squash
@@ -148,7 +148,9 @@ def _check_places(data: Path, out: Path, sheet: Path | None) -> None:
     for path, option in ((out, "--out"), (sheet, "--sheet")):
         if path is not None and path.resolve().is_relative_to(data.resolve()):
             raise UsageError("what is generated would lie among the data", str(path), f"choose another {option}")
-    check_replaceable(out, frozenset(), "", "folder of generated images")
+    if out.is_dir() and any(out.iterdir()):
+        raise UsageError("the folder is not empty", str(out), "choose another --out, or remove it")
+    check_replaceable(out, frozenset(), "", "folder for generated images")
     if sheet is None:
         return
     if sheet.resolve().is_relative_to(out.resolve()):
@@ -219,16 +221,24 @@ def _parted(splits: Splits, decoded: Decoded, notes: list[str], how: Settings, p
             notes.append(f"{count(n_copies, 'test image')} left out: exact copies of others")
         aside = aside[new]
         return _Real(train.classes, pixels, targets, aside, "the test images", tuple(notes))
-    if len(pixels) < ENOUGH:
+    spared = _spared(targets, join_units(np.arange(len(pixels)), train.groups), stream(how.seed, "aside"))
+    if len(pixels) < ENOUGH or not len(spared):
         notes.append(f"{len(pixels)} images are too few to keep some aside: whether it memorises is not known")
         return _Real(train.classes, pixels, targets, None, "the images learned from", tuple(notes))
-    order = stream(how.seed, "aside").permutation(len(pixels))
-    by_class = order[np.argsort(targets[order], kind="stable")]
-    spared = by_class[KEPT_ASIDE - 1 :: KEPT_ASIDE]
-    spared = spared[np.bincount(targets)[targets[spared]] > 1]  # the only one of a class is learned from
-    kept = np.setdiff1d(by_class, spared)
-    notes.append(f"{len(spared)} images, one in {KEPT_ASIDE}, are kept aside to judge by")
+    kept = np.setdiff1d(np.arange(len(pixels)), spared)
+    whole = "" if train.groups is None else ", of whole groups,"
+    notes.append(f"{len(spared)} images{whole} are kept aside to judge by")
     return _Real(train.classes, pixels[kept], targets[kept], pixels[spared], "images kept aside", tuple(notes))
+
+
+def _spared(targets: Index, units: Index, rng: np.random.Generator) -> Index:
+    """One unit in `KEPT_ASIDE` of each class, and never all images of a class."""
+    _, firsts = np.unique(units, return_index=True)
+    order = firsts[rng.permutation(len(firsts))]
+    by_class = order[np.argsort(targets[order], kind="stable")]
+    spared = np.isin(units, units[by_class[KEPT_ASIDE - 1 :: KEPT_ASIDE]])
+    learned = np.bincount(targets[~spared], minlength=targets.max() + 1)
+    return np.flatnonzero(spared & (learned[targets] > 0))
 
 
 def _judged(real: _Real, samples: Pixels, seed: int, progress: Progress) -> dict[str, Any]:
@@ -236,7 +246,7 @@ def _judged(real: _Real, samples: Pixels, seed: int, progress: Progress) -> dict
     rng = stream(seed, "judging")
     aside = real.pixels if real.aside is None else real.aside
     n = min(len(aside), len(samples), MOST_JUDGED, *([] if real.aside is None else [len(real.pixels)]))
-    if n <= N_NEIGHBOURS:
+    if n <= N_NEIGHBOURS + 1:
         return {"against": None, "distances": None, "real_distances": None, "memorising": None}
     some = [_features(_some(each, n, rng), progress) for each in (aside, samples)]
     found = {"against": real.aside_called, "distances": _distances(*some), "real_distances": None, "memorising": None}
@@ -259,9 +269,8 @@ def _distances(real: Floats, generated: Floats) -> dict[str, Any]:
     return {
         "n": len(real),
         "kernel": asdict(kernel_distance(real, generated)),
-        "frechet": frechet_distance(real, generated),
-        "precision": covered.precision,
-        "recall": covered.recall,
+        "frechet": asdict(frechet_distance(real, generated)),
+        **asdict(covered),
     }
 
 
