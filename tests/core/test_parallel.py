@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from handful.core import parallel
+from handful.core.budget import TimeIsUp
 from handful.core.errors import HandfulError, JobError, UsageError
-from handful.core.parallel import TimeIsUp, side_by_side
+from handful.core.parallel import side_by_side
 from handful.core.progress import Progress
 from handful.core.rng import stream
 

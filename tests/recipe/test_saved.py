@@ -9,6 +9,7 @@ from handful.recipe.recipe import Recipe
 from handful.recipe.saved import TECHNIQUES, recipe_of
 from handful.transfer.distillation import Distillation
 from handful.transfer.fine_tuning import FineTuning
+from handful.transfer.fix_match import FixMatch
 from handful.transfer.probe import Probe
 
 TUNED = FineTuning(Probe(("a", "b"), 0.5, (0, 1), (0, 1)), n_blocks=2, learning_rate=3e-4)
@@ -20,6 +21,7 @@ SINGLES = [
     Recipe("net", Probe(("a",), 0.5, (0, 1, 2)), Policy.parse("light").without("flip_h")),
     Recipe("net@160", TUNED, Policy.parse("light")),
     Recipe("net", FineTuning(Probe(("a",)), n_blocks="all")),
+    Recipe("net@160", FixMatch(TUNED, "standard", threshold=0.8, pool_share=2), Policy.parse("light")),
 ]
 ENSEMBLES = [Ensemble((SINGLES[1], SINGLES[5]), (0.25, 1.5)), Ensemble(tuple(SINGLES[:3]))]
 DISTILLED = [
@@ -27,7 +29,7 @@ DISTILLED = [
     for teacher, scale in ((ENSEMBLES[0], 0.7), (SINGLES[5], None))
 ]
 RECIPES = [*SINGLES, *ENSEMBLES, *DISTILLED]
-NAMES = {each.__name__: each for each in (Recipe, Ensemble, Probe, FineTuning, Distillation, Policy)}
+NAMES = {each.__name__: each for each in (Recipe, Ensemble, Probe, FineTuning, FixMatch, Distillation, Policy)}
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: type(recipe).__name__)

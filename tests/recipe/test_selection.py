@@ -6,9 +6,8 @@ import pytest
 
 from handful.augment.policy import Policy
 from handful.augment.views import views_of
-from handful.core.budget import Budget
+from handful.core.budget import Budget, TimeIsUp
 from handful.core.errors import JobError
-from handful.core.parallel import TimeIsUp
 from handful.core.rng import stream
 from handful.data.splits import repeated_folds
 from handful.evaluate.arrays import example_weights

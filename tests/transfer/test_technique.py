@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from handful.augment.policy import Policy
-from handful.core.budget import Budget
+from handful.core.budget import Budget, TimeIsUp
 from handful.core.errors import ModelError
-from handful.core.parallel import TimeIsUp
 from handful.evaluate.arrays import softmax
 from handful.nn import embedded
 from handful.nn.embedded import EfficientNetLite0Backbone
@@ -18,6 +17,7 @@ from handful.nn.onnx_runtime import open_session
 from handful.recipe.recipe import Recipe
 from handful.recipe.saved import recipe_of
 from handful.transfer.fine_tuning import FineTuning
+from handful.transfer.fix_match import FixMatch
 from handful.transfer.probe import DEFAULT_PENALTY, Probe
 from handful.transfer.technique import Examples, Problem, left_out_in_folds
 
@@ -33,6 +33,7 @@ TECHNIQUES = {
     "logistic probe": replace(START, penalty=0.1, head="logistic"),
     "fine-tuning": FineTuning(START, 1, **FEW_STEPS),
     "fine-tuning of everything": FineTuning(START, "all", **FEW_STEPS),
+    "FixMatch": FixMatch(FineTuning(START, 1, **FEW_STEPS), "rotate=15", n_altered=1),
 }
 
 
@@ -53,7 +54,10 @@ def pixels():
 
 def problem_of(pixels, targets=TARGETS, seed=0):
     backbones = {each.name: each for each in map(EfficientNetLite0Backbone, (ASKED, SEEN))}
-    return Problem(Examples(pixels, frozen_features), targets, 2, np.arange(N), backbones, seed, jobs=1)
+    pool = Examples(np.random.default_rng(1).integers(0, 256, (4, ASKED, ASKED, 3)).astype(np.uint8), frozen_features)
+    return Problem(
+        Examples(pixels, frozen_features), targets, 2, np.arange(N), backbones, seed, jobs=1, unlabelled=pool
+    )
 
 
 def predicted(technique, problem):

@@ -3,6 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
+from handful.core.budget import TimeIsUp
 from handful.core.errors import UsageError
 from handful.core.progress import SILENT
 from handful.nn import embedded
@@ -12,7 +13,7 @@ from handful.training.objective import LossTerms, Objective
 from handful.unsupervised import pretraining_torch
 from handful.unsupervised.image_pool import LEAST, image_pool
 from handful.unsupervised.pretraining import CONTRASTING, METHODS, SIZES, check_choice
-from handful.unsupervised.pretraining_torch import TimeIsUp, pretraining, weights_of
+from handful.unsupervised.pretraining_torch import pretraining, weights_of
 
 
 @pytest.fixture(scope="module")

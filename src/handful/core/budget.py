@@ -6,9 +6,16 @@ import math
 import re
 import time
 
-from handful.core.errors import UsageError
+from handful.core.errors import JobError, UsageError
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class TimeIsUp(JobError):
+    """The work took longer than it may."""
+
+    def __init__(self) -> None:
+        super().__init__("the time was up before it was done")
 
 
 class Budget:

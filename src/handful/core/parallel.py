@@ -10,19 +10,13 @@ from contextlib import AbstractContextManager, nullcontext
 from multiprocessing import TimeoutError as TookTooLong
 from typing import Any, TypeVar
 
+from handful.core.budget import TimeIsUp
 from handful.core.errors import JobError, UsageError
 from handful.core.optional import require
 from handful.core.progress import SILENT, Progress
 
 ENGINES = ("local", "ray")
 Result = TypeVar("Result")
-
-
-class TimeIsUp(JobError):
-    """The work took longer than it may."""
-
-    def __init__(self) -> None:
-        super().__init__("the time was up before it was done")
 
 
 def side_by_side(

@@ -12,6 +12,7 @@ from handful.recipe.unlabelled import Unlabelled
 from handful.transfer.contrastive import Contrastive
 from handful.transfer.distillation import Distillation
 from handful.transfer.fine_tuning import FineTuning
+from handful.transfer.fix_match import FixMatch
 from handful.transfer.probe import Probe
 from handful.transfer.technique import Technique
 from handful.transfer.text_tuning import TextTuning
@@ -19,7 +20,8 @@ from handful.transfer.tfidf import Tfidf
 
 REMEDY = "fit the model again"
 TECHNIQUES: dict[str, type[Technique]] = {
-    each.technique: each for each in (Probe, FineTuning, Contrastive, TextTuning, Tfidf, Unlabelled, Distillation)
+    each.technique: each
+    for each in (Probe, FineTuning, FixMatch, Contrastive, TextTuning, Tfidf, Unlabelled, Distillation)
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,6 +20,7 @@ from handful.nn.embedded import EfficientNetLite0Backbone
 from handful.nn.features import Pixels
 from handful.nn.linear import Floats, Linear
 from handful.training.checkpoint import History
+from handful.training.gradients import Fetch
 from handful.training.loop import train
 from handful.training.objective import Objective, Supervised
 from handful.training.parameters import RateShare, layerwise
@@ -151,6 +151,7 @@ def tune_cached(
     device: str = "cpu",
     progress: Progress = SILENT,
     objective: Objective | None = None,
+    fetch: Fetch | None = None,
 ) -> tuple[Tuned, History]:
     """Train the last blocks and the head from activations at their boundary.
 
@@ -166,6 +167,7 @@ def tune_cached(
         device: "cpu" or "cuda".
         progress: Shows the loss.
         objective: Of (logits, targets); cross entropy with the label smoothing of the settings when None.
+        fetch: A batch as the objective expects it; of activations and targets when None.
     Returns:
         The whole network with its head, which takes normalised images, and the history of the loss.
     """
@@ -176,14 +178,14 @@ def tune_cached(
     _, upper = network.split(settings.n_frozen)
     n_views = activations.flow.shape[1]
 
-    def fetch(rows: npt.NDArray[np.int64], rng: np.random.Generator) -> tuple[Inputs, Tensor]:
+    def one_view(rows: npt.NDArray[np.int64], rng: np.random.Generator) -> tuple[Inputs, Tensor]:
         views = rng.integers(n_views, size=len(rows))
         wanted = targets[rows] if targets.ndim == 1 else targets[rows, views]
         return activations.batch(rows, views, device), torch.from_numpy(wanted).to(device)
 
     parts = [*(f"body.blocks.{i}" for i in range(len(upper.blocks))), "body.head"]
     tail = Tuned(upper, head.to(device))
-    history = _trained(tail, settings, objective, fetch, len(targets), parts, seed, progress)
+    history = _trained(tail, settings, objective, fetch or one_view, len(targets), parts, seed, progress)
     return Tuned(network, head).eval(), history
 
 
@@ -268,7 +270,7 @@ def _trained(
     module: Tuned,
     settings: FineTuning,
     objective: Objective | None,
-    fetch: Callable[[npt.NDArray[np.int64], np.random.Generator], tuple[Inputs, Tensor]],
+    fetch: Fetch,
     n: int,
     parts: list[str],
     seed: int,

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 LOOKS = 20  # in a training: how often a good state is kept, and whoever watches is called
 ALTERED = "translate_x=0.125,translate_y=0.125,brightness=0.5,contrast=0.5,border=constant"
-SLOWER = 0.5  # the generator's learning rate, as a share of the critic's
 
 
 class GAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -46,7 +45,7 @@ class GAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         width: Channels of its widest maps, and a quarter of those of the smallest; hidden units of a table by four.
         latent_dim: Numbers that an example is made from.
         batch_size: Real examples in a step, and as many generated ones.
-        learning_rate: Of the critic; the generator has half of it.
+        learning_rate: Of both networks.
         augment: What images are altered by before the critic sees them, a `Policy` or its text; rows of a table get a
             little noise. "none" for nothing, which suits many thousand examples.
         ema: Decay of the averaged generator, the one that samples.
@@ -200,7 +199,6 @@ class GAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
             how,
             seed,
             labels=targets,
-            rate_share=_rate_share,
             progress=progress,
             watch=look,
         )
@@ -214,11 +212,6 @@ class GAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         if sound:
             self.generator_, self.n_steps_ = players.generator.eval(), run.step
         return sound
-
-
-def _rate_share(name: str) -> float:
-    """The critic learns faster than the generator (Heusel et al. 2017, arXiv:1706.08500)."""
-    return 1.0 if name.startswith("critic.") else SLOWER
 
 
 def _check_sizes(width: int, latent_dim: int) -> None:

@@ -35,7 +35,7 @@ class Generator(nn.Module):
     Args:
         latent_dim: Numbers that are drawn for each example.
         n_classes: Classes; each has an embedding as long as the latent vector.
-        body: From (n, 2 latent_dim) to examples, told the classes too.
+        body: From (n, 2 latent_dim) to examples.
     """
 
     def __init__(self, latent_dim: int, n_classes: int, body: nn.Module) -> None:
@@ -46,7 +46,7 @@ class Generator(nn.Module):
 
     def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
         """Examples from latent vectors, shape (n, latent_dim), and class indices, shape (n,)."""
-        made: Tensor = self.body(torch.cat([latent, self.classes(labels)], dim=1), labels)
+        made: Tensor = self.body(torch.cat([latent, self.classes(labels)], dim=1))
         return made
 
 
@@ -98,16 +98,17 @@ class Players(nn.Module):
 def image_players(side: tuple[int, int, int], n_classes: int, width: int, latent_dim: int) -> Players:
     """Small convolutional networks for images of a shape (height, width, channels), each side of 8 or more.
 
-    Source: Radford et al. 2016 (DCGAN), arXiv:1511.06434. Differs: nothing is normalised over a batch, so that the
-    averaged generator is exact: groups of channels with scales by class in it, nothing in the critic; maps are doubled
-    along straight lines, which leaves no checkerboard.
+    Source: Radford et al. 2016 (DCGAN), arXiv:1511.06434; Karras et al. 2019, arXiv:1812.04948, section 2, for scales
+    at every level by what is drawn. Differs: nothing is normalised over a batch, so that the averaged generator is
+    exact: groups of channels in it, nothing in the critic; maps are doubled along straight lines, which leaves no
+    checkerboard.
     """
     height, across, channels = side
     n_doublings = 1
     while max(height, across) > 2 * SMALLEST_MAP * 2**n_doublings:
         n_doublings += 1
     widths = [width * min(2**level, 4) for level in range(n_doublings + 1)]
-    body = _Painting((height, across), channels, widths, 2 * latent_dim, n_classes)
+    body = _Painting((height, across), channels, widths, 2 * latent_dim)
     layers: list[nn.Module] = []
     seen = [2 * each for each in widths]  # it sees more than is painted
     for before, after in zip([channels, *seen[1:]], seen[1:], strict=False):
@@ -128,21 +129,21 @@ def table_players(n_columns: int, n_classes: int, width: int, latent_dim: int) -
 class _Painting(nn.Module):
     """From a vector to a small map, doubled until it covers the image, whose middle is taken; from 0 to 1."""
 
-    def __init__(self, size: tuple[int, int], channels: int, widths: list[int], n_in: int, n_classes: int) -> None:
+    def __init__(self, size: tuple[int, int], channels: int, widths: list[int], n_in: int) -> None:
         super().__init__()
         self.size = size
         times = 2 ** (len(widths) - 1)
         self.start = (widths[-1], -(-size[0] // times), -(-size[1] // times))
         self.first = nn.Linear(n_in, int(np.prod(self.start)))
-        self.norms = nn.ModuleList(_NormByClass(each, n_classes) for each in reversed(widths))
+        self.norms = nn.ModuleList(_StyledNorm(each, n_in) for each in reversed(widths))
         pairs = list(zip(widths[:0:-1], widths[-2::-1], strict=True))
         self.doublings = nn.ModuleList(nn.Conv2d(before, after, 3, 1, 1) for before, after in pairs)
         self.last = nn.Conv2d(widths[0], channels, 3, 1, 1)
 
-    def forward(self, seed: Tensor, labels: Tensor) -> Tensor:
-        x = functional.leaky_relu(self.norms[0](self.first(seed).unflatten(1, self.start), labels), SLOPE)
+    def forward(self, seed: Tensor) -> Tensor:
+        x = functional.leaky_relu(self.norms[0](self.first(seed).unflatten(1, self.start), seed), SLOPE)
         for doubling, norm in zip(self.doublings, list(self.norms)[1:], strict=True):
-            x = functional.leaky_relu(norm(doubling(_doubled(x)), labels), SLOPE)
+            x = functional.leaky_relu(norm(doubling(_doubled(x)), seed), SLOPE)
         top, left = (x.shape[2] - self.size[0]) // 2, (x.shape[3] - self.size[1]) // 2
         painted: Tensor = self.last(x[:, :, top : top + self.size[0], left : left + self.size[1]])
         return painted.sigmoid()
@@ -152,17 +153,16 @@ def _doubled(maps: Tensor) -> Tensor:
     return functional.interpolate(maps, scale_factor=2, mode="bilinear", align_corners=False)
 
 
-class _NormByClass(nn.Module):
-    """Groups of channels normalised, then scaled and shifted as the class has learned to."""
+class _StyledNorm(nn.Module):
+    """Groups of channels normalised, then scaled and shifted by the vector that the example is made from."""
 
-    def __init__(self, channels: int, n_classes: int) -> None:
+    def __init__(self, channels: int, n_in: int) -> None:
         super().__init__()
         self.norm = nn.GroupNorm(gcd(N_GROUPS, channels), channels, affine=False)
-        self.by_class = nn.Embedding(n_classes, 2 * channels)
-        nn.init.zeros_(self.by_class.weight)
+        self.style = nn.Linear(n_in, 2 * channels)
 
-    def forward(self, x: Tensor, labels: Tensor) -> Tensor:
-        scale, shift = self.by_class(labels)[:, :, None, None].chunk(2, dim=1)
+    def forward(self, x: Tensor, seed: Tensor) -> Tensor:
+        scale, shift = self.style(seed)[:, :, None, None].chunk(2, dim=1)
         scaled: Tensor = self.norm(x) * (1 + scale) + shift
         return scaled
 
@@ -182,7 +182,7 @@ class _Rows(nn.Module):
             nn.Linear(hidden, n_columns),
         )
 
-    def forward(self, seed: Tensor, labels: Tensor) -> Tensor:  # noqa: ARG002 - the seed holds the class already
+    def forward(self, seed: Tensor) -> Tensor:
         made: Tensor = self.layers(seed)
         return made
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from handful.core.budget import TimeIsUp
 from handful.core.errors import DataError, UsageError
 from handful.core.progress import Progress
 from handful.nn.minilm import NORM_EPSILON, WIDTH
@@ -26,7 +27,6 @@ from handful.training.objective import LossTerms, Objective
 from handful.training.parameters import layerwise
 from handful.training.settings import Training
 from handful.unsupervised.masked_language import MaskedLanguage
-from handful.unsupervised.pretraining_torch import TimeIsUp
 
 HIDDEN, EXCHANGED = 0.8, 0.1  # of the words to guess; the others are left as they are
 FIRST_WORD = 999  # ids below are special or not in use

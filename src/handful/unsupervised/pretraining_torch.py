@@ -14,6 +14,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from handful.augment.policy import Policy
+from handful.core.budget import TimeIsUp
 from handful.core.progress import Progress
 from handful.nn.backbone import ImageBackbone, InputSpec
 from handful.nn.embedded import EfficientNetLite0Backbone
@@ -47,10 +48,6 @@ NOISE = 0.3  # standard deviation of what an autoencoder has to take off, in tho
 TIMED = 4  # steps, the first of which does not count
 
 Weights = dict[str, npt.NDArray[np.floating]]
-
-
-class TimeIsUp(Exception):
-    """Raised by who watches a training."""
 
 
 @dataclass(frozen=True)

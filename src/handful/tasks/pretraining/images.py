@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handful.augment.views import ORIGINAL
+from handful.core.budget import TimeIsUp
 from handful.core.errors import DataError
 from handful.core.progress import SILENT, Progress
 from handful.core.rng import stream
@@ -157,7 +158,7 @@ class _Watch:
     begun: bool = False
 
     def __call__(self, run: Run) -> None:
-        from handful.unsupervised.pretraining_torch import TimeIsUp, weights_of, with_weights
+        from handful.unsupervised.pretraining_torch import weights_of, with_weights
 
         if not self.begun:
             self.begun = True

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from handful.core.budget import TimeIsUp
 from handful.core.errors import UsageError
 from handful.core.progress import SILENT, Progress
 from handful.core.versions import versions
@@ -49,7 +50,6 @@ def pretrain_on_texts(data: Path, settings: Settings, out: Path, progress: Progr
     method = MaskedLanguage() if n_steps is None else MaskedLanguage(steps=n_steps)
 
     from handful.training.checkpoint import Checkpoint
-    from handful.unsupervised.pretraining_torch import TimeIsUp
 
     desk = Desk.beside(out, _identity(settings, method, texts))
     desk.claim({"steps": method.steps, "every": EVERY})
