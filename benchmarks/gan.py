@@ -1,6 +1,6 @@
 """Does a GAN learn more from 100 images a class when what the critic sees is altered, and what are its images worth?
 
-    HANDFUL_DATA=DIR python benchmarks/gan.py [--steps 1500] [--seed 0] [--rest] [--sheets DIR] [--json]
+    HANDFUL_DATA=DIR python benchmarks/gan.py [--steps 3000] [--seed 0] [--rest] [--sheets DIR] [--json]
 
 The same network learns twice from fashion_mnist's training part, with differentiable augmentation and without. As many
 samples as there are real ones are compared with test images in the features of the embedded backbone; a probe on them
@@ -93,7 +93,7 @@ def accuracy(features: np.ndarray, labels: np.ndarray, tested: np.ndarray, truth
 
 def main() -> None:
     parser = arguments("What a GAN learns from 100 images a class")
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--rest", action="store_true", help="judge by the unlabelled images, not by the test set")

@@ -25,7 +25,7 @@ def generate(
     out: Annotated[Path, typer.Option(help="Folder for them, CLASS/generated-1.png and so on.")],
     sheet: Annotated[Path | None, typer.Option(help="Draw samples into a PNG file, again and again.")] = None,
     size: Annotated[int | None, typer.Option(min=8, max=64, help="Shrink the images to this side first.")] = None,
-    steps: Annotated[int, typer.Option(min=1, help="That the GAN learns for; more for more images.")] = 1500,
+    steps: Annotated[int, typer.Option(min=1, help="That the GAN learns for; more for more images.")] = 3000,
     seed: Seed = 0,
     jobs: Jobs = None,
     as_json: AsJson = False,

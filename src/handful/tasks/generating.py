@@ -65,7 +65,7 @@ class Settings:
 
     count: int
     size: int | None = None
-    steps: int = 1500
+    steps: int = 3000
     seed: int = 0
     jobs: int | None = None
 

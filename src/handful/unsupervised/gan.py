@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from handful.training.checkpoint import History, Run
 
 LOOKS = 20  # in a training: how often a good state is kept, and whoever watches is called
-ALTERED = "translate_x=0.125,translate_y=0.125,brightness=0.5,contrast=0.5,border=constant"
+ALTERED = "translate_x=0.125,translate_y=0.125,brightness=0.2,contrast=0.2,border=constant"
 
 
 class GAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -63,7 +63,7 @@ class GAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
 
     def __init__(
         self,
-        n_steps: int = 1500,
+        n_steps: int = 3000,
         width: int = 16,
         latent_dim: int = 64,
         batch_size: int = 40,
