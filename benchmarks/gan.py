@@ -4,8 +4,8 @@
 
 The same network learns twice from fashion_mnist's training part, with differentiable augmentation and without. As many
 samples as there are real ones are compared with test images in the features of the embedded backbone; a probe on them
-is fitted on samples alone, and on the real images, and both are tested on real ones. `--rest` judges by the unlabelled
-images instead, for whoever is still choosing something; there is no classifier then.
+is fitted on samples alone, on the real images, and on both together, and all are tested on real ones. `--rest` judges
+by the unlabelled images instead, for whoever is still choosing something; there is no classifier then.
 """
 
 from __future__ import annotations
@@ -115,6 +115,8 @@ def main() -> None:
         if not args.rest:
             least = "> 0.2" if augment != "none" else None  # chance is 0.1
             figures[f"accuracy_from_samples_{name.replace(' ', '_')}"] = accuracy(made, asked, real, truth, least)
+            both = np.concatenate([training, made]), np.concatenate([labels, asked])
+            figures[f"accuracy_from_both_{name.replace(' ', '_')}"] = accuracy(*both, real, truth, None)
         if args.sheets:
             args.sheets.mkdir(parents=True, exist_ok=True)
             tiles = samples.reshape(len(gan.classes_), PER_CLASS, *samples.shape[1:])[:, :SHOWN]

@@ -107,20 +107,42 @@ def test_copies_never_lie_on_both_sides_and_the_only_image_of_a_class_is_learned
     assert "left out" in real.notes[0]
 
 
-def test_images_that_belong_together_are_learned_from_together_or_kept_aside_together(tmp_path):
-    data = write(tmp_path / "data", 60)
-    files = sorted(data.glob("*/*.png"))
-    rows = [f"{file},{file.parent.name},patient {int(file.stem) // 6}" for file in files]  # six photos of each
+def groups_aside(tmp_path, sizes):
+    """Which groups are learned from and which are kept aside; sizes: of each group, so many images of each class."""
+    rng, rows, pixels = np.random.default_rng(0), [], {}
+    (tmp_path / "images").mkdir()
+    for group, of_classes in enumerate(sizes):
+        for name, n in of_classes.items():
+            for _ in range(n):
+                image, number = rng.integers(0, 256, (16, 16, 3), np.uint8), len(rows)
+                Image.fromarray(image).save(tmp_path / f"images/{number}.png")
+                rows.append(f"images/{number}.png,{name},{group}")
+                pixels[image.tobytes()] = group
     (tmp_path / "table.csv").write_text("\n".join(["image,label,group", *rows]))
     real = generating._read(tmp_path / "table.csv", generating.Settings(2), generating.SILENT)
-    patients = {file.read_bytes(): int(file.stem) // 6 for file in files}
-    by_pixels = {
-        cv2.cvtColor(cv2.imread(str(file)), cv2.COLOR_BGR2RGB).tobytes(): patients[file.read_bytes()] for file in files
-    }
-    learned, aside = ({by_pixels[image.tobytes()] for image in each} for each in (real.pixels, real.aside))
+    aside = [] if real.aside is None else real.aside
+    return *({pixels[image.tobytes()] for image in each} for each in (real.pixels, aside)), real
+
+
+def test_images_that_belong_together_are_learned_from_together_or_kept_aside_together(tmp_path):
+    learned, aside, real = groups_aside(tmp_path, [{"a": 6, "b": 6}] * 10)
     assert learned | aside == set(range(10))
+    assert aside
     assert not learned & aside
     assert "of whole groups" in real.notes[-1]
+
+
+def test_a_group_that_a_class_cannot_do_without_stays_whole(tmp_path):
+    learned, aside, real = groups_aside(tmp_path, [{"a": 8, "b": 4}, *[{"a": 12}] * 9])
+    assert aside
+    assert not learned & aside
+    assert set(real.targets.tolist()) == {0, 1}
+
+
+def test_where_groups_are_so_large_that_too_little_would_remain_none_is_kept_aside(tmp_path):
+    learned, aside, real = groups_aside(tmp_path, [{"a": 100, "b": 2}, *[{"a": 2, "b": 2}] * 4])
+    assert (learned, aside) == ({0, 1, 2, 3, 4}, set())
+    assert "in so large groups are too few to keep some aside" in real.notes[-1]
 
 
 def test_a_class_of_which_nothing_can_be_read_or_that_is_no_folder_is_refused(handful, tmp_path):

@@ -1,9 +1,11 @@
 import os
+import pickle
 import time
 from contextlib import nullcontext
 
 import numpy as np
 import pytest
+from joblib import parallel_config
 
 from handful.core import parallel
 from handful.core.budget import TimeIsUp
@@ -91,15 +93,39 @@ def test_processes_that_take_too_long_are_stopped():
     assert side_by_side(time.sleep, [(0,), (0,)], jobs=2, seconds=60) == [None, None]  # others work afterwards
 
 
-@pytest.mark.parametrize("n_pieces", [1, 3])
-def test_in_this_process_a_piece_that_was_begun_is_finished_and_no_other_is_begun(n_pieces):
+@pytest.mark.parametrize("lasting", [(0.1, 120, 120), (120, 0.1, 0.1)])
+def test_what_was_done_before_gives_the_others_no_more_time(lasting):
+    began = time.monotonic()
+    with pytest.raises(TimeIsUp):
+        side_by_side(time.sleep, [(seconds,) for seconds in lasting], jobs=2, seconds=2)
+    assert time.monotonic() - began < 60
+
+
+def test_in_this_process_a_piece_that_was_begun_is_finished_and_no_other_is_begun():
     begun = []
-    if n_pieces == 1:
-        assert side_by_side(begun.append, [(0,)], jobs=1, seconds=-1) == [None]
-    else:
-        with pytest.raises(TimeIsUp):
-            side_by_side(begun.append, [(piece,) for piece in range(n_pieces)], jobs=1, seconds=-1)
-    assert begun == [0]
+
+    def work(piece):
+        begun.append(piece)
+        time.sleep(0.2)
+
+    assert side_by_side(work, [(0,)], jobs=1, seconds=0.1) == [None]
+    with pytest.raises(TimeIsUp):
+        side_by_side(work, [(1,), (2,)], jobs=1, seconds=0.1)
+    with pytest.raises(TimeIsUp):
+        side_by_side(work, [(3,)], jobs=1, seconds=-1)
+    assert begun == [0, 1]
+
+
+def test_inside_other_parallel_work_nothing_is_warned_of(recwarn):
+    """joblib then works one after the other, where no timeout is supported."""
+    with parallel_config(backend="sequential"):
+        assert side_by_side(max, [(1, 2), (3, 4)], jobs=2, seconds=60) == [2, 4]
+    assert not [str(each.message) for each in recwarn if "timeout" in str(each.message)]
+
+
+def test_that_time_is_up_can_be_told_by_another_process():
+    told = pickle.loads(pickle.dumps(TimeIsUp()))  # noqa: S301 - our own
+    assert str(told) == str(TimeIsUp())
 
 
 def die(_):

@@ -343,6 +343,22 @@ def test_the_refits_of_what_may_win_are_kept_free(race, offered, monkeypatch):
     assert of_training > 0
 
 
+def test_what_was_kept_for_a_training_that_fails_later_is_free_again(race, offered, monkeypatch):
+    def late(self, problem, backbone, policy, folds):
+        if folds.max() >= LOOK:
+            raise TimeIsUp
+        return learned(self, problem, backbone, policy, folds)
+
+    offered(0.9)
+    learned = Feigned.out_of_fold
+    monkeypatch.setattr(Feigned, "out_of_fold", late)
+    budget, kept = Budget(seconds=3600), []
+    monkeypatch.setattr(budget, "reserve", kept.append)
+    assert "the time was up" in race(budget).given_up[0]
+    _, of_training, given_back = kept
+    assert of_training == -given_back > 0
+
+
 def test_a_training_that_the_end_of_the_budget_stops_is_given_up(race, offered, monkeypatch):
     def late(*_):
         raise TimeIsUp

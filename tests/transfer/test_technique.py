@@ -226,4 +226,7 @@ def test_trainings_in_folds_stop_where_the_budget_ends(pixels):
     late = replace(problem_of(pixels), budget=Budget(seconds=1e-9))
     with pytest.raises(TimeIsUp):
         left_out_in_folds(late, FOLDS, work, (), "training")
-    assert trained == [(np.flatnonzero(FOLDS[0] == 0).tolist(), late.seed)]
+    assert trained == []
+    in_time = replace(late, budget=Budget(seconds=3600))
+    assert left_out_in_folds(in_time, FOLDS, work, (), "training").shape == (1, N, 2)
+    assert trained == [(np.flatnonzero(FOLDS[0] == number).tolist(), in_time.seed + number) for number in range(3)]

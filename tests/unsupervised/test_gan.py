@@ -155,6 +155,15 @@ def test_shifts_are_by_whole_pixels():
     assert len({int(dot.argmax()) for dot in shifted}) > 1
 
 
+def test_what_is_drawn_has_a_say_at_every_level_of_the_picture():
+    painting = image_players((16, 16, 1), 2, 4, 8).generator.body
+    seeds = torch.randn(2, 16, generator=torch.Generator().manual_seed(0))
+    for norm in painting.norms:
+        maps = torch.ones(1, norm.norm.num_channels, 4, 4).cumsum(2).expand(2, -1, -1, -1)
+        first, second = norm(maps, seeds)
+        assert (first - second).abs().max() > 0.1
+
+
 def test_each_player_has_its_own_gradient_alone():
     players = seeded(lambda: image_players((16, 16, 1), 2, 4, 8), 0)
     batch = torch.rand(8, 1, 16, 16), torch.arange(8) % 2

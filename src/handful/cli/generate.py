@@ -64,8 +64,8 @@ def _say_distances(result: dict[str, Any]) -> None:
     show(f"against     {result['against']}, {found['n']} of each{beside}", TAB)
     for name, unit, digits, meaning in MEASURES:
         value, low, high = (unit * found[name][key] for key in ("value", "low", "high"))
-        beside = f" ({unit * real[name]['value']:{digits}})" if real else ""
-        show(f"{name:12}{value:{digits}} [{low:{digits}}, {high:{digits}}]{beside}{meaning}", TAB)
+        of_real = f" ({unit * real[name]['value']:{digits}})" if real else ""
+        show(f"{name:12}{value:{digits}} [{low:{digits}}, {high:{digits}}]{of_real}{meaning}", TAB)
     if copied:
         interval = f"{copied['value']:.2f} [{copied['low']:.2f}, {copied['high']:.2f}]"
         unclear = "no sign that it memorises" if copied["high"] < CLEAR else "cannot tell"

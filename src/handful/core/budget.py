@@ -14,8 +14,8 @@ UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 class TimeIsUp(JobError):
     """The work took longer than it may."""
 
-    def __init__(self) -> None:
-        super().__init__("the time was up before it was done")
+    def __init__(self, what: str = "the time was up before it was done") -> None:
+        super().__init__(what)
 
 
 class Budget:

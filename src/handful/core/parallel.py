@@ -37,8 +37,8 @@ def side_by_side(
         label: What the progress bar says.
         progress: Told how many are done.
         engine: "local", or "ray" for a Ray cluster.
-        seconds: What all may take. Processes are stopped once one has worked that long; in this process a piece that
-            was begun is finished.
+        seconds: What all may take. Processes are stopped where it ends; in this process, and where the backend cannot
+            stop its workers, a piece that was begun is finished.
     Raises:
         MissingPackage: without the extra that an engine needs.
         TimeIsUp: when that is not enough.
@@ -46,19 +46,26 @@ def side_by_side(
     """
     from joblib import Parallel, cpu_count, delayed
 
-    n_jobs, end = max(1, min(len(pieces), cpu_count() if jobs is None else jobs)), time.monotonic() + seconds
+    end = time.monotonic() + seconds
+    n_jobs = max(1, min(len(pieces), cpu_count() if jobs is None else jobs))
     if n_jobs == 1 and engine == "local":
         with progress.track(label, len(pieces)) as done:
-            return _in_time((work(*piece) for piece in pieces), len(pieces), end, done)
+            return [_and_tell(_in_time(work, piece, end), done) for piece in pieces]
     with _engine(engine), progress.track(label, len(pieces)) as done:
-        parallel = Parallel(n_jobs=n_jobs, return_as="generator", timeout=None if math.isinf(seconds) else seconds)
+        parallel = Parallel(n_jobs=n_jobs, return_as="generator", timeout=_timeout(seconds))
+        begins_by = end if engine == "local" else math.inf  # the clocks of other machines show another time
+        results: Iterable[Result] = parallel(delayed(_in_time)(work, piece, begins_by) for piece in pieces)
+        found: list[Result] = []
         try:
-            return _in_time(parallel(delayed(work)(*piece) for piece in pieces), len(pieces), end, done)
+            for result in results:
+                found.append(_and_tell(result, done))
+                parallel.timeout = _timeout(max(end - time.monotonic(), 0))  # joblib counts anew for every result
         except TookTooLong as late:
-            raise TimeIsUp() from late
+            raise TimeIsUp from late
         except (BrokenExecutor, MemoryError) as death:  # a worker was killed, by want of memory most likely
             reason = " ".join(str(death).split())[:200]
             raise JobError(f"a worker process ended ({reason})", label, "use fewer --jobs, or more memory") from death
+        return found
 
 
 def _engine(engine: str) -> AbstractContextManager[Any]:
@@ -73,12 +80,20 @@ def _engine(engine: str) -> AbstractContextManager[Any]:
     return backend
 
 
-def _in_time(results: Iterable[Result], n: int, end: float, done: Callable[[int], None]) -> list[Result]:
-    """All of them, as they come; none where some would come too late."""
-    found: list[Result] = []
-    for result in results:
-        found.append(result)
-        done(1)
-        if len(found) < n and time.monotonic() > end:
-            raise TimeIsUp()
-    return found
+def _timeout(seconds: float) -> float | None:
+    """As joblib takes it; None where its backend cannot stop workers, and would warn of that each time."""
+    from joblib.parallel import get_active_backend
+
+    return seconds if math.isfinite(seconds) and get_active_backend()[0].supports_timeout else None
+
+
+def _in_time(work: Callable[..., Result], piece: tuple[Any, ...], end: float) -> Result:
+    """One piece, unless it would begin too late."""
+    if time.monotonic() > end:
+        raise TimeIsUp
+    return work(*piece)
+
+
+def _and_tell(result: Result, done: Callable[[int], None]) -> Result:
+    done(1)
+    return result

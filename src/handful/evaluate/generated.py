@@ -61,7 +61,9 @@ def frechet_distance(real: Floats, generated: Floats) -> Interval:
 
 def _frechet(real: Floats, generated: Floats) -> float:
     shift = real.mean(axis=0) - generated.mean(axis=0)
-    x, y = (np.asarray(np.linalg.qr(each - each.mean(axis=0), mode="r")) for each in (real, generated))  # Q is gone
+    x, y = (
+        np.asarray(np.linalg.qr(each - each.mean(axis=0), mode="r")) for each in (real, generated)
+    )  # those of X Y^T are those of R_x R_y^T
     shared = np.linalg.svd(x @ y.T, compute_uv=False).sum()
     spread = (np.square(x).sum() + np.square(y).sum() - 2 * shared) / (len(real) - 1)
     return max(float(shift @ shift + spread), 0.0)

@@ -230,7 +230,11 @@ class Race:
         budget.reserve(seconds)  # for its refit, which takes about as long as folds side by side
         scores = looked
         if n_folds > LOOK:
-            settled, rest = settled.out_of_fold(self.problem, np.where(few >= LOOK, few, -1))
+            try:
+                settled, rest = settled.out_of_fold(self.problem, np.where(few >= LOOK, few, -1))
+            except JobError:
+                budget.reserve(-seconds)
+                raise
             scores = np.where(few[..., None] < LOOK, looked, rest)
         trial = self._trial(settled, candidate.prior, scores, start)
         self.trials.append(trial)

@@ -222,8 +222,9 @@ def _parted(splits: Splits, decoded: Decoded, notes: list[str], how: Settings, p
         aside = aside[new]
         return _Real(train.classes, pixels, targets, aside, "the test images", tuple(notes))
     spared = _spared(targets, join_units(np.arange(len(pixels)), train.groups), stream(how.seed, "aside"))
-    if len(pixels) < ENOUGH or not len(spared):
-        notes.append(f"{len(pixels)} images are too few to keep some aside: whether it memorises is not known")
+    if len(pixels) < ENOUGH or len(spared) <= N_NEIGHBOURS + 1 or len(pixels) - len(spared) < FEWEST:
+        what = f"{len(pixels)} images" if train.groups is None else f"{len(pixels)} images in so large groups"
+        notes.append(f"{what} are too few to keep some aside: whether it memorises is not known")
         return _Real(train.classes, pixels, targets, None, "the images learned from", tuple(notes))
     kept = np.setdiff1d(np.arange(len(pixels)), spared)
     whole = "" if train.groups is None else ", of whole groups,"
@@ -232,13 +233,14 @@ def _parted(splits: Splits, decoded: Decoded, notes: list[str], how: Settings, p
 
 
 def _spared(targets: Index, units: Index, rng: np.random.Generator) -> Index:
-    """One unit in `KEPT_ASIDE` of each class, and never all images of a class."""
+    """About one unit in `KEPT_ASIDE` of each class; units stay whole, and no class is spared altogether."""
     _, firsts = np.unique(units, return_index=True)
     order = firsts[rng.permutation(len(firsts))]
     by_class = order[np.argsort(targets[order], kind="stable")]
     spared = np.isin(units, units[by_class[KEPT_ASIDE - 1 :: KEPT_ASIDE]])
     learned = np.bincount(targets[~spared], minlength=targets.max() + 1)
-    return np.flatnonzero(spared & (learned[targets] > 0))
+    needed = units[spared & (learned[targets] == 0)]
+    return np.flatnonzero(spared & ~np.isin(units, needed))
 
 
 def _judged(real: _Real, samples: Pixels, seed: int, progress: Progress) -> dict[str, Any]:

@@ -5,7 +5,9 @@ second shall get the same answer.
 
 Source: Sohn et al. 2020, arXiv:2001.07685, eq. 3 and 4; Berthelot et al. 2021 (AdaMatch), arXiv:2106.04732, eq. 3, for
 a threshold relative to how sure the network is of labelled examples. Differs: it starts from the exact probe; what is
-altered is drawn from a few fixed views, so that the frozen part of the network is run once.
+altered is drawn from a few fixed views, so that the frozen part of the network is run once; plain views are not even
+mirrored; the pool counts 0.3, not 1, with one picture for each labelled one, not seven: with so few steps more of it
+did harm (docs/unsupervised.md).
 """
 
 from __future__ import annotations

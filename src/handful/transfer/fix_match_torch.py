@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -37,7 +36,8 @@ class Consistency(Objective):
 
         loss = mean_i CE(q(x_i), y_i) + w mean_j 1[max q(u_j) >= t mean_i max q(x_i)] CE(q(A u_j), argmax q(u_j))
 
-    A batch is (pictures x, targets y, plain pictures u, the same altered A u); no gradient flows through q(u).
+    A batch is (pictures x, targets y, plain pictures u, the same altered A u); no gradient flows through q(u). The mean
+    beside t is over what goes through at once: a batch that goes through in parts has a threshold for each part.
 
     Args:
         threshold: t.
@@ -71,7 +71,7 @@ def pool_of(settings: FixMatch, problem: Problem, backbone: Backbone) -> Activat
     """
     unlabelled = problem.unlabelled
     if unlabelled is None:
-        raise UsageError("the problem has no unlabelled examples", "FixMatch", "fit with --unlabelled")
+        raise UsageError("the problem has no unlabelled examples", "FixMatch", "give it some: Problem(unlabelled=...)")
     drawn = [view for view in views_of(Policy.parse(settings.strong), 2 + settings.n_altered) if view not in PLAIN]
     if not drawn:
         raise UsageError(f"the policy {settings.strong!r} draws no altered views", "strong", "choose a stronger one")
@@ -116,6 +116,13 @@ def matched_probe(
     return as_probe(tuned, settings.student.start, backbone, policy)
 
 
+def drawn_from(pool: Activations, n: int, rng: np.random.Generator) -> tuple[Inputs, Inputs]:
+    """Some pictures of a pool, plain, and the same pictures altered."""
+    rows = rng.integers(len(pool.flow), size=n)
+    altered = rng.integers(1, pool.flow.shape[1], size=n)
+    return pool.batch(rows, np.zeros_like(rows)), pool.batch(rows, altered)
+
+
 def matched(
     settings: FixMatch, backbone: Backbone, material: Material, pool: Activations, kept: Ints, seed: int
 ) -> Tuned:
@@ -125,12 +132,10 @@ def matched(
     some = Activations(material.activations.flow[kept], material.activations.below[kept])
     head = starting_head(student, backbone, material, kept)
 
-    def fetch(rows: npt.NDArray[np.int64], rng: np.random.Generator) -> Batch:
+    def fetch(rows: Ints, rng: np.random.Generator) -> Batch:
         views = rng.integers(some.flow.shape[1], size=len(rows))
-        drawn = rng.integers(len(pool.flow), size=settings.pool_share * len(rows))
-        altered = rng.integers(1, pool.flow.shape[1], size=len(drawn))
-        plain = pool.batch(drawn, np.zeros_like(drawn))
-        return some.batch(rows, views), torch.from_numpy(targets[rows]), plain, pool.batch(drawn, altered)
+        known = some.batch(rows, views), torch.from_numpy(targets[rows])
+        return *known, *drawn_from(pool, settings.pool_share * len(rows), rng)
 
     objective = Consistency(settings.threshold, settings.weight, student.label_smoothing)
     return tune_cached(student, backbone, head, some, targets, seed, objective=objective, fetch=fetch)[0]
