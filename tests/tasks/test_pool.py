@@ -99,11 +99,16 @@ def test_pictures_of_another_kind_and_too_few_are_set_aside_with_one_line(sift):
         assert re.fullmatch(line, said[0])
 
 
-def test_files_that_are_no_pictures_are_counted_and_nothing_but_these_is_an_error(sift, tmp_path):
+def test_files_that_are_no_pictures_are_named_and_counted_and_nothing_but_these_is_an_error(sift, tmp_path):
     (tmp_path / "no.png").write_bytes(b"no picture")
     found, said = sift([tmp_path / "no.png", *scenes(20, 2)])
     assert (found.account["unreadable"], found.account["used"]) == (1, 20)
-    assert "1 that cannot be read left out" in said[0]
+    assert re.fullmatch(r"unlabelled, and cannot be read: .*no\.png", said[0])
+    assert "1 that cannot be read left out" in said[1]
+    for number in range(4):
+        (tmp_path / f"no {number}.png").write_bytes(b"no picture")
+    _, (named, _) = sift([*sorted(tmp_path.glob("no *.png")), *scenes(20, 2)])
+    assert re.search(r"no 0\.png, .*no 1\.png, .*no 2\.png and 1 more$", named)
     with pytest.raises(DataError, match=r"none of the unlabelled examples can be read; check what --unlabelled names"):
         sift([tmp_path / "no.png"])
 

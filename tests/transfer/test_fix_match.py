@@ -12,10 +12,10 @@ from handful.core.errors import UsageError
 from handful.evaluate.arrays import softmax
 from handful.nn import embedded
 from handful.nn.embedded import EfficientNetLite0Backbone
-from handful.nn.features import frozen_features
+from handful.nn.features import SECONDS_A_VIEW, frozen_features
 from handful.transfer.activations_torch import Activations, cached_activations
 from handful.transfer.fine_tuning import FineTuning
-from handful.transfer.fix_match import MOST_OF_POOL, SECONDS_A_VIEW, FixMatch
+from handful.transfer.fix_match import MOST_OF_POOL, FixMatch
 from handful.transfer.fix_match_torch import Consistency, drawn_from, pool_of
 from handful.transfer.probe import Probe
 from handful.transfer.technique import Examples, Problem

@@ -20,6 +20,7 @@ Pixels = npt.NDArray[np.uint8]
 Embed = Callable[[Pixels], npt.NDArray[np.float32]]  # (batch, size, size, 3) to (batch, dim)
 
 BATCH_SIZE = 16
+SECONDS_A_VIEW = 0.01  # to compute the features of one image, on a slow machine
 
 
 class View(Protocol):

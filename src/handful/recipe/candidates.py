@@ -19,6 +19,7 @@ from handful.augment.views import MIRRORED, MOST_VIEWS, ORIGINAL, View, views_of
 from handful.nn.backbone import Backbone
 from handful.nn.embedded import NAME as EMBEDDED
 from handful.nn.embedded import EfficientNetLite0Backbone
+from handful.nn.features import SECONDS_A_VIEW
 from handful.nn.sentence_encoder import SentenceEncoder
 from handful.nn.text_backbone import TextBackbone
 from handful.recipe.ensemble import Ensemble
@@ -42,7 +43,6 @@ PRIOR_POLICIES = {"none": 0.0, "flips": 0.005, "light": 0.021, "scan": 0.015, "s
 
 MOST_ROWS = 4000  # rows of all views together: more views than that cost more than they give
 TUNED_SIZE = 160  # pixels of pictures that are fine-tuned on
-SECONDS_A_VIEW = 0.01  # to compute the features of one image, on a slow machine
 SHARE_OF_VIEWS = 0.3  # of the budget
 MOST_LOGISTIC = 300  # examples: beyond, refitting it for every fold costs more than all other recipes together
 IMBALANCED = 1.5  # largest class over smallest, from where weights are worth a try

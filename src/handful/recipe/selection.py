@@ -17,8 +17,8 @@ from handful.core.words import count
 from handful.evaluate.arrays import Floats, Ints
 from handful.evaluate.metric import Metric
 from handful.evaluate.selection import Corrected, bias_corrected
+from handful.nn.features import SECONDS_A_VIEW
 from handful.recipe.candidates import (
-    SECONDS_A_VIEW,
     Candidate,
     Partner,
     distilled,

@@ -25,8 +25,7 @@ from handful.data.images import Decoded, decode_stream
 from handful.data.text_repeats import leaked_rows, text_units
 from handful.evaluate.arrays import Ints
 from handful.nn.backbone import Backbone, FeatureMatrix
-from handful.nn.features import Pixels, frozen_features
-from handful.recipe.candidates import SECONDS_A_VIEW
+from handful.nn.features import SECONDS_A_VIEW, Pixels, frozen_features
 from handful.report import words
 from handful.tasks.text_examples import text_examples
 from handful.tasks.texts import readable_texts
@@ -40,6 +39,7 @@ LEAST_USED = 10  # fewer tell nothing of which examples belong together
 LIKE = 0.5  # typicality from which an example is taken to be of the kind
 BATCH = 512  # pictures read at a time
 POWER = 0.5  # of the features by which the kind is told
+SHOWN = 3  # names of unreadable files
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,9 @@ def picture_pool(
             places = found.new(decoded)
             features.append(frozen_features(backbone, decoded.pixels[places], (ORIGINAL,), cache, device))
             done(len(decoded.rows) + len(decoded.problems))
+    if found.unreadable:
+        names, more = ", ".join(found.unreadable[:SHOWN]), len(found.unreadable) - SHOWN
+        progress.note(f"unlabelled, and cannot be read: {names}" + (f" and {more} more" if more > 0 else ""))
     files = [drawn.inputs[row] for row in found.rows]
 
     def embed(asked: Backbone, seen: Sequence[Any], views: Sequence[View]) -> FeatureMatrix:
@@ -134,6 +137,7 @@ class _Sifted:
     def __init__(self, labelled: Pixels, tested: Pixels | None) -> None:
         self.labelled, self.tested = labelled, tested
         self.rows: list[int] = []
+        self.unreadable: list[str] = []
         self.counts = dict.fromkeys(("unreadable", "in_training", "in_test", "repeats"), 0)
         self._seen: set[bytes] = set()
 
@@ -148,6 +152,7 @@ class _Sifted:
                 self._seen.add(digest)
                 kept.append(place)
         self.rows += batch.rows[kept].tolist()
+        self.unreadable += [problem.name for problem in batch.problems]
         n_repeats = len(batch.rows) - len(in_training) - len(in_test) - len(kept)
         for name, n in zip(self.counts, (len(batch.problems), len(in_training), len(in_test), n_repeats), strict=True):
             self.counts[name] += n

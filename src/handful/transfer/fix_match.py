@@ -20,12 +20,12 @@ from handful.augment.policy import Policy
 from handful.core.errors import UsageError
 from handful.evaluate.arrays import Floats, Ints
 from handful.nn.backbone import Backbone
+from handful.nn.features import SECONDS_A_VIEW
 from handful.transfer.fine_tuning import FineTuning
 from handful.transfer.probe import FittedProbe
 from handful.transfer.technique import Problem, Technique, left_out_in_folds
 
 MOST_OF_POOL = 400  # unlabelled pictures
-SECONDS_A_VIEW = 0.01  # to compute its activations, on a slow machine
 
 
 @dataclass(frozen=True)
