@@ -51,7 +51,7 @@ def test_people_are_told_how_real_the_images_are(handful, tmp_path):
     write(tmp_path / "data/test", 6, seed=1)
     said = handful("generate", tmp_path / "data", "--count", 5, "--steps", 2, "--out", tmp_path / "out")
     assert said.code == 0
-    assert "against     the test images, 10 of each" in said.out
+    assert "against     the test images, 10 against as many" in said.out
     for line in ("kernel", "frechet", "precision", "recall", "memorising"):
         assert f"\n{line} " in said.out
 

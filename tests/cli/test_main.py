@@ -86,6 +86,40 @@ def test_fit_says_the_score_the_recipe_and_what_to_do_next(handful, photos, tmp_
         assert word in said.out
 
 
+def test_fit_warns_where_the_test_set_is_of_another_kind(handful, photos, write_photos, tmp_path):
+    write_photos(tmp_path / "test", n=6, seed=3)
+    for name, other in (("red", "was red"), ("green", "red"), ("blue", "green"), ("was red", "blue")):
+        (tmp_path / "test" / name).rename(tmp_path / "test" / other)
+    said = handful("fit", photos / "train", "--test", tmp_path / "test", "--out", tmp_path / "model", *QUICK)
+    assert "warning: The two scores do not fit together" in said.out
+    assert "Believe the score on the test set" in (tmp_path / "model/report.html").read_text(encoding="utf-8")
+
+
+def test_fit_says_what_guessing_scores_on_a_test_set_of_other_shares(handful, photos, write_photos, tmp_path):
+    write_photos(tmp_path / "test", n=2, seed=3)
+    write_photos(tmp_path / "test", n=6, seed=4, classes=("blue",))
+    said = handful("fit", photos / "train", "--test", tmp_path / "test", "--out", tmp_path / "model", *QUICK)
+    assert "always guessing    33.3 %  (blue); on the test set 60.0 %  (blue)" in said.out
+
+
+def test_fit_says_whether_the_pool_is_learned_from(handful, photos, write_photos, tmp_path):
+    write_photos(tmp_path / "pool", n=12, seed=5)
+    arguments = ("fit", photos / "train", "--unlabelled", tmp_path / "pool", "--out", tmp_path / "model", *QUICK)
+    said = handful(*arguments).out
+    pool = json.loads((tmp_path / "model/metrics.json").read_text())["unlabelled"]
+    assert pool["used"] == 36
+    assert ("unlabelled         not learned from by this recipe" in said) == (not pool["in_recipe"])
+    assert ("unlabelled         learned from" in said) == pool["in_recipe"]
+
+
+def test_photos_that_all_stand_under_several_labels_are_refused(handful, write_photos, tmp_path):
+    write_photos(tmp_path / "data", n=4, classes=("red",))
+    shutil.copytree(tmp_path / "data/red", tmp_path / "data/green")
+    said = handful("fit", tmp_path / "data", "--out", tmp_path / "model", *QUICK)
+    said.error("every example stands under other labels too", "correct the labels")
+    assert not (tmp_path / "model").exists()
+
+
 def test_fit_says_why_there_is_no_score_and_what_the_test_set_says(handful, write_photos, photos, tmp_path):
     one = write_photos(tmp_path / "one", n=1)
     said = handful("fit", one, "--test", photos / "test", "--out", tmp_path / "model", *QUICK)

@@ -56,8 +56,8 @@ def test_what_repeats_training_test_or_one_another_is_left_out_and_said(sift):
     expected = {"n": 50, "drawn": 50, "unreadable": 0, "in_training": 3, "in_test": 3, "repeats": 4, "used": 40}
     assert {name: found.account[name] for name in expected} == expected
     assert said[0].startswith(
-        "40 of 50 unlabelled examples are learned from: 3 also in the training data left out, 3 also in the test data "
-        "left out, 4 that come twice left out"
+        "40 of 50 unlabelled examples can be learned from (left out: 3 also in the training data, 3 also in the test "
+        "data, 4 that come twice; "
     )
 
 
@@ -89,8 +89,8 @@ def test_pictures_of_another_kind_and_too_few_are_set_aside_with_one_line(sift):
     for pictures, line in (
         (odd, r"30 unlabelled examples: set aside, too few are of use \(30 unlike the labelled ones\)"),
         (scenes(1, 2), r"1 unlabelled example: set aside, too few are of use.*"),
-        (scenes(12, 0), r"12 unlabelled examples: set aside, .*\(12 also in the training data left out\)"),
-        (scenes(1, 2).repeat(20, axis=0), r"20 unlabelled examples: set aside, .*19 that come twice left out.*"),
+        (scenes(12, 0), r"12 unlabelled examples: set aside, .*\(left out: 12 also in the training data\)"),
+        (scenes(1, 2).repeat(20, axis=0), r"20 unlabelled examples: set aside, .*19 that come twice.*"),
     ):
         found, said = sift(pictures)
         assert found.examples is None
@@ -104,7 +104,7 @@ def test_files_that_are_no_pictures_are_named_and_counted_and_nothing_but_these_
     found, said = sift([tmp_path / "no.png", *scenes(20, 2)])
     assert (found.account["unreadable"], found.account["used"]) == (1, 20)
     assert re.fullmatch(r"unlabelled, and cannot be read: .*no\.png", said[0])
-    assert "1 that cannot be read left out" in said[1]
+    assert "left out: 1 that cannot be read" in said[1]
     for number in range(4):
         (tmp_path / f"no {number}.png").write_bytes(b"no picture")
     _, (named, _) = sift([*sorted(tmp_path.glob("no *.png")), *scenes(20, 2)])

@@ -21,6 +21,8 @@ from handful.cli.output import (
     with_interval,
 )
 
+OTHER = 0.05  # from where what guessing scores on the test set is another figure
+
 
 def fit(
     data: Annotated[Path, typer.Argument(help="Folder class/photo.jpg or class/*.txt, or a table image|text,label.")],
@@ -97,14 +99,18 @@ def _report(metrics: dict[str, Any], out: Path) -> None:
     if metrics["test_score"]:
         leaked = f", {metrics['test']['leaked']} leaked left out" if metrics["test"]["leaked"] else ""
         show(f"{'on the test set':18} {with_interval(metrics['test_score'])}{leaked}")
+        if metrics["test"]["shift_note"]:
+            show(f"warning: {metrics['test']['shift_note']}", indent=2)
     if metrics["score_note"]:
         show(f"note: {metrics['score_note']}", indent=2)
-    show(f"{'always guessing':18} {guessed(majority, metrics['metric'])}")
+    show(f"{'always guessing':18} {guessed(majority, metrics['metric'])}{_guessed_there(metrics)}", indent=19)
     if floor := metrics.get("floor"):
         show(f"{floor['name'] + ' alone':18} {with_interval(floor['score'])}")
     show(f"{'recipe':18} {metrics['recipe']['description']}", indent=19)
+    if pool := metrics.get("unlabelled"):
+        show(f"{'unlabelled':18} {'learned from' if pool['in_recipe'] else 'not learned from by this recipe'}")
     for line in metrics.get("given_up", []):
-        show(f"given up: {line}", indent=2)
+        show(f"stopped early: {line}", indent=2)
     if metrics["evidence"]:
         show()
         head = ("technique", "on", f"gain, {metrics['gain_unit']}", "verdict")
@@ -120,6 +126,14 @@ def _report(metrics: dict[str, Any], out: Path) -> None:
     show(f"model   {out} ({metrics['model_bytes'] / 1e6:.1f} MB), in {metrics['seconds']:.0f} s")
     show(f"report  {out / 'report.html'}")
     show(f"next    handful predict {out} {metrics['called'].removesuffix('s').upper()}...")
+
+
+def _guessed_there(metrics: dict[str, Any]) -> str:
+    """What guessing scores on the test set, where other shares of the classes make that another figure."""
+    here, there = metrics["majority"], (metrics["test"] or {}).get("majority")
+    if not there or here["value"] is None or there["value"] is None or abs(here["value"] - there["value"]) < OTHER:
+        return ""
+    return f"; on the test set {guessed(there, metrics['metric'])}"
 
 
 def _evidence(rows: list[dict[str, Any]], unit: str) -> list[tuple[str, ...]]:

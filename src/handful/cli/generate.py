@@ -14,7 +14,7 @@ MEASURES = (  # what is printed: the key, times what, how many digits, and what 
     ("kernel", 1, ".3f", ""),
     ("frechet", 1, ".0f", ""),
     ("precision", 100, ".0f", " % lie among real ones"),
-    ("recall", 100, ".0f", " % of the real lie among them"),
+    ("recall", 100, ".0f", " % of the real ones lie among them"),
 )
 CLEAR = 0.75  # of the nearest real images: an interval that ends below shows that few samples are copies
 
@@ -60,8 +60,8 @@ def _report(result: dict[str, Any]) -> None:
 
 def _say_distances(result: dict[str, Any]) -> None:
     found, real, copied = result["distances"], result["real_distances"], result["memorising"]
-    beside = "; in brackets what real images reach" if real else ""
-    show(f"against     {result['against']}, {found['n']} of each{beside}", TAB)
+    beside = "; in round brackets what real images reach" if real else ""
+    show(f"against     {result['against']}, {found['n']} against as many{beside}", TAB)
     for name, unit, digits, meaning in MEASURES:
         value, low, high = (unit * found[name][key] for key in ("value", "low", "high"))
         of_real = f" ({unit * real[name]['value']:{digits}})" if real else ""

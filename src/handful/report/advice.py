@@ -22,6 +22,7 @@ def next_steps(metrics: Figures) -> list[str]:
     steps = [
         _findings(metrics),
         _leak(metrics),
+        (metrics.get("test") or {}).get("shift_note") or "",
         _labels(metrics),
         *_weak_classes(metrics),
         *[f"Label more. {curve_answer(answer, curve_metric(metrics))}" for answer in answers if _is_ahead(answer)][:1],

@@ -226,24 +226,29 @@ def unlabelled(account: Figures, many: str = "examples") -> str:
     Example:
         >>> nothing = dict(unreadable=0, in_training=0, in_test=0, repeats=0, unlike=0)
         >>> unlabelled({"n": 5000, "drawn": 1500, "used": 1498, **nothing, "in_test": 2}, "photos")
-        '1498 of 5000 unlabelled photos are learned from: 1500 drawn at random, 2 also in the test data left out'
+        '1498 of 5000 unlabelled photos can be learned from (1500 drawn at random; left out: 2 also in the test data)'
         >>> unlabelled({"n": 1, "drawn": 1, "used": 0, **nothing})
         '1 unlabelled example: set aside, too few are of use'
+        >>> unlabelled({"n": 9, "drawn": 9, "used": 9, **nothing, "unlike": 2, "in_recipe": False})
+        '9 of 9 unlabelled examples can be learned from (2 unlike the labelled ones count little); the recipe does not'
     """
-    of_kind = "unlike the labelled ones, which count little" if account["used"] else "unlike the labelled ones"
     reasons = {
-        "unreadable": "that cannot be read left out",
-        "in_training": "also in the training data left out",
-        "in_test": "also in the test data left out",
-        "repeats": "that come twice left out",
-        "unlike": of_kind,
+        "unreadable": "that cannot be read",
+        "in_training": "also in the training data",
+        "in_test": "also in the test data",
+        "repeats": "that come twice",
     }
+    left_out = [f"{account[key]} {why}" for key, why in reasons.items() if account[key]]
     parts = [f"{account['drawn']} drawn at random"] if account["drawn"] < account["n"] else []
-    parts += [f"{account[key]} {why}" for key, why in reasons.items() if account[key]]
+    parts += [f"left out: {', '.join(left_out)}"] if left_out else []
+    if account["unlike"]:
+        parts.append(f"{account['unlike']} unlike the labelled ones" + (" count little" if account["used"] else ""))
+    why = f" ({'; '.join(parts)})" if parts else ""
     pool = count(account["n"], f"unlabelled {many.removesuffix('s')}", f"unlabelled {many}")
     if not account["used"]:
-        return f"{pool}: set aside, too few are of use" + (f" ({', '.join(parts)})" if parts else "")
-    return f"{account['used']} of {pool} are learned from" + (f": {', '.join(parts)}" if parts else "")
+        return f"{pool}: set aside, too few are of use{why}"
+    done = {None: "", True: "; the recipe does", False: "; the recipe does not"}[account.get("in_recipe")]
+    return f"{account['used']} of {pool} can be learned from{why}{done}"
 
 
 def _setting(value: Any) -> str:

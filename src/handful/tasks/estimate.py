@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -164,6 +164,16 @@ def majority(targets: Ints, classes: Sequence[str], metric: Metric) -> dict[str,
     """What the shares of the classes alone would score: the most frequent class, or the one that costs least."""
     shares = np.bincount(targets, minlength=len(classes)) / len(targets)
     return {"class": classes[int(metric.decide(shares[None])[0])], "value": metric.guessing(targets, len(classes))}
+
+
+def shift_note(claimed: Mapping[str, Any] | None, tested: Mapping[str, Any] | None) -> str | None:
+    """A sentence when the intervals of the cross-validated score and of the score on the test set do not meet."""
+    if not claimed or not tested or (tested["low"] <= claimed["high"] and claimed["low"] <= tested["high"]):
+        return None
+    return (
+        "The two scores do not fit together: training and test data are not of the same kind. "
+        "Believe the score on the test set, and label examples like those it holds."
+    )
 
 
 def share_note(train: npt.NDArray[np.int64], test: npt.NDArray[np.int64], classes: Sequence[str]) -> str | None:

@@ -18,7 +18,7 @@ from handful.bundle.manifest import Manifest
 from handful.bundle.model import Model
 from handful.bundle.save import write_model
 from handful.core.budget import Budget
-from handful.core.errors import UsageError
+from handful.core.errors import DataError, UsageError
 from handful.core.parallel import ENGINES
 from handful.data.audit import Audit
 from handful.evaluate.arrays import Floats
@@ -30,9 +30,17 @@ from handful.nn.backbone import Backbone
 from handful.recipe.candidates import Candidate
 from handful.recipe.ensemble import Ensemble
 from handful.recipe.recipe import Recipe
+from handful.recipe.unlabelled import Unlabelled
 from handful.report.page import Pictures, render
 from handful.tasks.assemble import assemble_graph, check_parity, describe, tensors
-from handful.tasks.estimate import conformal_section, probability_sections, share_note, tested_sections
+from handful.tasks.estimate import (
+    conformal_section,
+    majority,
+    probability_sections,
+    share_note,
+    shift_note,
+    tested_sections,
+)
 from handful.tasks.learn import Learned, learn, sample_sections
 from handful.tasks.parts import Labelled, Ready
 from handful.tasks.pool import Pool
@@ -181,6 +189,7 @@ def fit_subject(subject: Subject, settings: Settings, stages: Stages, name: str)
     """
     data, problem = subject.data, subject.problem
     classes = data.train.data.classes
+    _check_teachable(data)
     metric = metric_named(settings.metric, classes)
     with stages("choosing"):
         learned = learn(problem, subject.tried, classes, metric, subject.policies, subject.floor)
@@ -197,13 +206,24 @@ def fit_subject(subject: Subject, settings: Settings, stages: Stages, name: str)
         data = data.with_findings(*suspect_labels(learned.alone, data.train))
     settings = replace(settings, backbone=problem.backbone.name)
     metrics = {**_account(subject.task, subject.called, data, learned, tested, settings, metric)}
-    metrics |= {"unlabelled": subject.pool and subject.pool.account}
+    metrics |= {"unlabelled": subject.pool and {**subject.pool.account, "in_recipe": _learns_from_pool(learned.recipe)}}
     metrics |= {"versions": manifest.versions, "data": manifest.data, "licences": list(manifest.licences)}
     metrics |= {"seconds": sum(stages.seconds.values()), "stages": stages.seconds}
     seen_by_others = learned.out_of_fold.probabilities if learned.out_of_fold else None
     pictures = subject.pictures(data.audit, seen_by_others, learned.metric.costs)
     kept = tensors(learned, seen, settings.seed)
     return Fit(graph, kept, manifest, metrics, pictures, subject.tokenizer)
+
+
+def _check_teachable(data: Ready[Any]) -> None:
+    """Refuse examples of which every single one stands under several labels: there is nothing to learn."""
+    findings = [finding for finding in data.audit.findings if finding.kind == "contradiction"]
+    if len({row for finding in findings for row in finding.rows}) == len(data.train.targets):
+        raise DataError("every example stands under other labels too", findings[0].message, "correct the labels")
+
+
+def _learns_from_pool(recipe: Recipe | Ensemble) -> bool:
+    return any(isinstance(member.adapt, Unlabelled) for member in recipe.members)
 
 
 def check_settings(settings: Settings) -> None:
@@ -233,6 +253,7 @@ def _account(
     test = None
     if tested is not None and data.test is not None:
         test = _test_section(data, data.test, tested, learned.metric, settings.seed)
+        test["shift_note"] = shift_note(learned.sections["score"], test["scores"][metric.name])
     return {
         "task": task,
         "called": called,
@@ -279,6 +300,7 @@ def _test_section(data: Ready[Any], test: Labelled, tested: Floats, metric: Metr
         "leaked": data.n_leaked,
         "scores": scores["scores"],
         "score_note": scores["score_note"],
+        "majority": majority(targets, classes, metric),
         "per_class": scores["per_class"],
         **probabilities,
         "log_loss": probabilities["calibration"]["log_loss"],
