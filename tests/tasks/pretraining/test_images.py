@@ -80,6 +80,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes_and_the_same_curve(pool, photos,
     assert desks(tmp_path) == [".parts.unfinished"]
     told = Told()
     parts = pretrain(pool, settings, tmp_path / "parts", told)
+    assert "going on where an interrupted run stopped" in told.notes
     assert whole["curve"] == parts["curve"]
     assert [row["step"] for row in parts["curve"]] == [0, 1, 2, 3, 4]
     assert (

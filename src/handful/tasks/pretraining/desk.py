@@ -7,11 +7,15 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from handful.core.errors import DataError, UsageError
 from handful.core.files import check_replaceable, replaced_folder, write_whole
+from handful.core.progress import Progress
 from handful.nn.pretrained import CONFIG, FILES, is_pretrained
+
+if TYPE_CHECKING:
+    from handful.training.checkpoint import Checkpoint
 
 PLAN, STATE, CURVE = "plan.json", "checkpoint.safetensors", "curve.json"
 DAMAGE = (OSError, ValueError, KeyError, TypeError, RecursionError)  # what reading a damaged JSON file raises
@@ -73,6 +77,14 @@ class Desk:
         """Write down what is going to be done."""
         content = json.dumps({"identity": self.identity, "plan": plan}, indent=1)
         write_whole(self.folder / PLAN, content.encode())
+
+    def checkpoint(self, every: int, progress: Progress) -> Checkpoint:
+        """Where the training is kept every so many steps; says so when it goes on from there."""
+        from handful.training.checkpoint import Checkpoint
+
+        if (self.folder / STATE).is_file():
+            progress.note("going on where an interrupted run stopped")
+        return Checkpoint(self.folder / STATE, every)
 
     def curve(self, before_step: int) -> Curve:
         """What was seen before a step.

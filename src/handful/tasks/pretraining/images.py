@@ -28,7 +28,7 @@ from handful.evaluate.intervals import Interval, wilson
 from handful.nn.backbone import Backbone
 from handful.nn.features import frozen_features
 from handful.nn.pretrained import backbone_files
-from handful.tasks.pretraining.desk import STATE, Curve, Desk, check_out, write_backbone
+from handful.tasks.pretraining.desk import Curve, Desk, check_out, write_backbone
 from handful.tasks.pretraining.settings import Settings
 from handful.transfer.probe import Probe, ProbeRows
 from handful.unsupervised.image_pool import ImagePool, image_pool
@@ -72,7 +72,6 @@ def pretrain_on_images(folder: Path, settings: Settings, out: Path, progress: Pr
     for note in notes:
         progress.note(note)
 
-    from handful.training.checkpoint import Checkpoint
     from handful.unsupervised.pretraining_torch import pretraining
 
     job = pretraining(method, settings.start, pool, settings.seed)
@@ -81,7 +80,7 @@ def pretrain_on_images(folder: Path, settings: Settings, out: Path, progress: Pr
     desk.claim(plan)
     end = None if seconds is None else started + seconds
     watch = _Watch(plan["steps"], end, job, looked_at, desk, progress)
-    backbone, history, stopped = job.run(plan["steps"], Checkpoint(desk.folder / STATE, plan["every"]), watch, progress)
+    backbone, history, stopped = job.run(plan["steps"], desk.checkpoint(plan["every"], progress), watch, progress)
     notes += [stopped] if stopped else []
     notes += [f"{count(len(pool.unreadable), 'file')} could not be read and left out"] if pool.unreadable else []
     account = {

@@ -15,7 +15,7 @@ from handful.core.words import count
 from handful.data.texts import read_text_pool
 from handful.nn.pretrained import backbone_files
 from handful.nn.sentence_encoder import SentenceEncoder
-from handful.tasks.pretraining.desk import STATE, Desk, check_out, write_backbone
+from handful.tasks.pretraining.desk import Desk, check_out, write_backbone
 from handful.tasks.pretraining.settings import Settings
 from handful.unsupervised.masked_language import MaskedLanguage
 from handful.unsupervised.pretraining import OF_TEXTS, SMALL
@@ -49,8 +49,6 @@ def pretrain_on_texts(data: Path, settings: Settings, out: Path, progress: Progr
     n_steps, seconds = settings.n_steps_or_seconds
     method = MaskedLanguage() if n_steps is None else MaskedLanguage(steps=n_steps)
 
-    from handful.training.checkpoint import Checkpoint
-
     desk = Desk.beside(out, _identity(settings, method, texts))
     desk.claim({"steps": method.steps, "every": EVERY})
     losses: list[float] = []
@@ -60,7 +58,7 @@ def pretrain_on_texts(data: Path, settings: Settings, out: Path, progress: Progr
         if seconds is not None and time.monotonic() - started > seconds and run.step < method.steps:
             raise TimeIsUp
 
-    kept = Checkpoint(desk.folder / STATE, EVERY)
+    kept = desk.checkpoint(EVERY, progress)
     encoder = method.read_on(texts, SentenceEncoder(), settings.seed, kept, progress, watch)
     account = _account(method, texts, losses, notes)
     made = {**account, "seed": settings.seed, "versions": versions()}
