@@ -108,7 +108,7 @@ def _report(metrics: dict[str, Any], out: Path) -> None:
         show(f"{floor['name'] + ' alone':18} {with_interval(floor['score'])}")
     show(f"{'recipe':18} {metrics['recipe']['description']}", indent=19)
     if pool := metrics.get("unlabelled"):
-        show(f"{'unlabelled':18} {'learned from' if pool['in_recipe'] else 'not learned from by this recipe'}")
+        show(f"{'unlabelled data':18} {'' if pool['in_recipe'] else 'not '}learned from by this recipe")
     for line in metrics.get("given_up", []):
         show(f"stopped early: {line}", indent=2)
     if metrics["evidence"]:

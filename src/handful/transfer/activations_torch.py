@@ -17,7 +17,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 
@@ -35,6 +35,7 @@ from handful.nn.efficientnet_lite_torch import Boundary, EfficientNetLite0, boun
 from handful.nn.features import BATCH_SIZE, Pixels, View, chosen_device
 from handful.nn.graph import floats, pixels_input
 from handful.nn.onnx_runtime import open_session
+from handful.transfer.technique import Problem
 
 Halves = npt.NDArray[np.float16]
 Compute = Callable[[Pixels], tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]
@@ -126,6 +127,11 @@ def cached_activations(
                 part[places[:, 0], places[:, 1]] = _halves(values, backbone.name)
             done(len(batch))
     return kept
+
+
+def in_reach(problem: Problem, *kept: Activations | None) -> Problem:
+    """The problem, for this process alone where activations lie in a file, which has no name for others to open."""
+    return replace(problem, jobs=1) if any(each is not None and each.on_disk for each in kept) else problem
 
 
 @dataclass(frozen=True)

@@ -96,6 +96,7 @@ class Distillation(Technique):
 
         Teachers are fitted one after the other, then students are trained side by side.
         """
+        from handful.transfer.activations_torch import in_reach
         from handful.transfer.distillation_torch import answers_of, left_out_scores, lessons_of
 
         views, lessons = lessons_of(self, problem, backbone, policy, unlabelled)
@@ -105,9 +106,7 @@ class Distillation(Technique):
             for number in numbers
         }
         settled = self if self.scale is not None else replace(self, scale=_scale(answers, problem.targets, folds[0]))
-        if lessons.activations.on_disk:
-            problem = replace(problem, jobs=1)  # the file has no name by which another process could open it
-        given = (settled, backbone, lessons, answers, folds[0])
+        given, problem = (settled, backbone, lessons, answers, folds[0]), in_reach(problem, lessons.activations)
         return settled, left_out_in_folds(problem, folds, left_out_scores, given, f"distilling ({backbone.name})")
 
     def fit(

@@ -11,7 +11,7 @@ unfrozen at a time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -96,13 +96,12 @@ class FineTuning(Trained):
         self, problem: Problem, backbone: Backbone, policy: Policy, folds: Ints
     ) -> tuple[FineTuning, Floats]:
         """One training for each fold of the first repeat, several side by side; shape (1, n, n_classes)."""
+        from handful.transfer.activations_torch import in_reach
         from handful.transfer.fine_tuning_torch import left_out_scores, material_of
 
         material = material_of(self, problem, backbone, policy)
-        if material.activations is not None and material.activations.on_disk:
-            problem = replace(problem, jobs=1)  # the file has no name by which another process could open it
         given, label = (self, backbone, material), f"fine-tuning ({backbone.name})"
-        return self, left_out_in_folds(problem, folds, left_out_scores, given, label)
+        return self, left_out_in_folds(in_reach(problem, material.activations), folds, left_out_scores, given, label)
 
     def fit(self, problem: Problem, backbone: Backbone, policy: Policy) -> FittedProbe:
         """One training on all examples: a probe again, on a network of its own."""

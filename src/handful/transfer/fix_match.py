@@ -13,7 +13,7 @@ did harm (docs/unsupervised.md).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from handful.augment.policy import Policy
@@ -72,14 +72,15 @@ class FixMatch(Technique):
 
     def out_of_fold(self, problem: Problem, backbone: Backbone, policy: Policy, folds: Ints) -> tuple[FixMatch, Floats]:
         """One training for each fold of the first repeat, several side by side; shape (1, n, n_classes)."""
+        from handful.transfer.activations_torch import in_reach
         from handful.transfer.fine_tuning_torch import material_of
         from handful.transfer.fix_match_torch import left_out_scores, pool_of
 
         material, pool = material_of(self.student, problem, backbone, policy), pool_of(self, problem, backbone)
-        if (material.activations and material.activations.on_disk) or pool.on_disk:
-            problem = replace(problem, jobs=1)  # the file has no name by which another process could open it
         given, label = (self, backbone, material, pool), f"FixMatch ({backbone.name})"
-        return self, left_out_in_folds(problem, folds, left_out_scores, given, label)
+        return self, left_out_in_folds(
+            in_reach(problem, material.activations, pool), folds, left_out_scores, given, label
+        )
 
     def fit(self, problem: Problem, backbone: Backbone, policy: Policy) -> FittedProbe:
         """One training on all examples: a probe again, on a network of its own."""
