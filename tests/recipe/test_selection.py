@@ -333,6 +333,18 @@ def test_a_training_that_would_not_fit_into_the_time_is_not_begun(race, offered,
     assert Feigned.asked == []
 
 
+@pytest.mark.parametrize(("jobs", "rounds"), [(1, 1 + 3), (2, 1 + 2), (8, 1 + 1)])
+def test_what_the_rest_takes_is_told_by_the_look_and_by_how_many_are_trained_at_a_time(
+    race, offered, hard, monkeypatch, jobs, rounds
+):
+    offered(0.9)
+    budget, asked, kept = Budget(seconds=3600), [], []
+    monkeypatch.setattr(budget, "allows", lambda seconds: asked.append(seconds) or True)
+    monkeypatch.setattr(budget, "reserve", kept.append)
+    race(budget, replace(hard, jobs=jobs))
+    assert asked[-1] == pytest.approx(rounds * kept[-1])  # of a refit and of three more folds
+
+
 def test_the_refits_of_what_may_win_are_kept_free(race, offered, monkeypatch):
     offered(0.9)
     budget, kept = Budget(seconds=3600), []

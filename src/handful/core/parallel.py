@@ -44,10 +44,9 @@ def side_by_side(
         TimeIsUp: when that is not enough.
         JobError: when a process was killed.
     """
-    from joblib import Parallel, cpu_count, delayed
+    from joblib import Parallel, delayed
 
-    end = time.monotonic() + seconds
-    n_jobs = max(1, min(len(pieces), cpu_count() if jobs is None else jobs))
+    end, n_jobs = time.monotonic() + seconds, n_at_once(len(pieces), jobs)
     if n_jobs == 1 and engine == "local":
         with progress.track(label, len(pieces)) as done:
             return [_and_tell(_in_time(work, piece, end), done) for piece in pieces]
@@ -66,6 +65,13 @@ def side_by_side(
             reason = " ".join(str(death).split())[:200]
             raise JobError(f"a worker process ended ({reason})", label, "use fewer --jobs, or more memory") from death
         return found
+
+
+def n_at_once(n_pieces: int, jobs: int | None = None) -> int:
+    """How many of some pieces are worked on side by side."""
+    from joblib import cpu_count
+
+    return max(1, min(n_pieces, cpu_count() if jobs is None else jobs))
 
 
 def _engine(engine: str) -> AbstractContextManager[Any]:

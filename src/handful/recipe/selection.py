@@ -12,6 +12,7 @@ import numpy as np
 from handful.augment.policy import Policy
 from handful.augment.views import views_of
 from handful.core.errors import JobError
+from handful.core.parallel import n_at_once
 from handful.core.rng import stream
 from handful.core.words import count
 from handful.evaluate.arrays import Floats, Ints
@@ -218,22 +219,23 @@ class Race:
             self.n_skipped += 1
             return []
         settled, looked = candidate.recipe.out_of_fold(self.problem, np.where(few < LOOK, few, -1))
-        seconds = time.perf_counter() - start
+        rounds = [math.ceil(n / n_at_once(n, self.problem.jobs)) for n in (LOOK, n_folds - LOOK) if n > 0]
+        each = (time.perf_counter() - start) / rounds[0]  # round of folds side by side
         after = f"{recipe.brief()}, after {count(LOOK, 'fold')} of {n_folds}"
-        if not budget.allows(seconds * (1 + math.ceil((n_folds - LOOK) / LOOK))):  # the refit, and the others
+        if not budget.allows(each * (1 + sum(rounds[1:]))):  # the refit, and the others
             self.given_up.append(f"{after}: the budget would not last")
             return []
         budget.spend()
         if self._is_hopeless(looked, probe):
             self.given_up.append(f"{after}: clearly worse than the best probe")
             return []
-        budget.reserve(seconds)  # for its refit, which takes about as long as folds side by side
+        budget.reserve(each)  # for its refit, which takes about as long
         scores = looked
         if n_folds > LOOK:
             try:
                 settled, rest = settled.out_of_fold(self.problem, np.where(few >= LOOK, few, -1))
             except JobError:
-                budget.reserve(-seconds)
+                budget.reserve(-each)
                 raise
             scores = np.where(few[..., None] < LOOK, looked, rest)
         trial = self._trial(settled, candidate.prior, scores, start)
